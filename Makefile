@@ -1,0 +1,38 @@
+.PHONY: help demo test lint format bench requirements reference clean
+.DEFAULT_GOAL := help
+bin := .venv/bin
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+demo: ## see bots trade through the sidecar while their brokers misbehave
+	@scripts/setup demo
+	@$(bin)/sidecar demo $(ARGS)
+
+test: ## install what the tests need, then check and test everything
+	@scripts/setup test
+	@$(MAKE) --no-print-directory lint
+	@$(bin)/pytest $(ARGS)
+
+lint: ## style, formatting and types
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/mypy
+
+format: ## put the code into its form
+	@$(bin)/ruff check --fix-only --quiet .
+	@$(bin)/ruff format .
+
+bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pass-through
+	@scripts/setup bench
+	@$(bin)/python -m bench $(ARGS)
+
+requirements: ## pin the newest allowed packages
+	@scripts/pin-requirements
+
+reference: ## write the configuration's JSON Schema and the list of metrics
+	@$(bin)/python -m sidecar.config.schema
+	@$(bin)/python -m sidecar.telemetry.reference
+
+clean: ## remove everything that was made
+	@rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

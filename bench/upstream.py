@@ -1,0 +1,57 @@
+"""The broker's stand-in: fast enough not to matter, with a broker's headers; it swallows traces too."""
+
+from pathlib import Path
+from typing import Final
+
+from bench.process import Cores, Running, free_port, program
+
+READ: Final = "/fapi/v1/ticker/price?symbol=BTCUSDT"
+ORDER: Final = "/fapi/v1/order"
+PRICE: Final = '{"symbol":"BTCUSDT","price":"67012.30","time":1750000000123}'
+ACCEPTED: Final = (
+    '{"orderId":283194212,"symbol":"BTCUSDT","status":"NEW","clientOrderId":"bench-1","price":"67000.00",'
+    '"avgPrice":"0.00","origQty":"0.010","executedQty":"0.000","cumQty":"0.000","cumQuote":"0.00000",'
+    '"timeInForce":"GTC","type":"LIMIT","reduceOnly":false,"closePosition":false,"side":"BUY","positionSide":"BOTH",'
+    '"stopPrice":"0.00","workingType":"CONTRACTPRICE","priceProtect":false,"origType":"LIMIT",'
+    '"updateTime":1750000000123}'
+)
+FOREGROUND: Final = "daemon off; master_process off; worker_processes 1; error_log stderr error;"
+ENDLESS: Final = "keepalive_requests 1000000000; keepalive_timeout 300s;"
+"""nginx closes a connection after a thousand requests by default; a reset is not what is measured here."""
+
+
+def start(folder: Path, cores: Cores) -> tuple[Running, int]:
+    """Start it on the core of the load; returns it and its port."""
+    port = free_port()
+    path = folder / "upstream.conf"
+    path.write_text(configuration(port, folder))
+    upstream = Running("upstream", [program("nginx"), "-c", str(path), "-p", str(folder)], folder, cores.load)
+    upstream.wait_for(port)
+    return upstream, port
+
+
+def configuration(port: int, folder: Path) -> str:
+    """An nginx that answers from memory."""
+    return f"""
+{FOREGROUND}
+pid {folder}/upstream.pid;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off;
+  default_type application/json;
+  client_body_temp_path {folder}/upstream-body;
+  {ENDLESS}
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    add_header X-MBX-USED-WEIGHT-1M 12;
+    location = {READ.partition("?")[0]} {{ return 200 '{PRICE}'; }}
+    location = {ORDER} {{
+      add_header X-MBX-USED-WEIGHT-1M 12;
+      add_header X-MBX-ORDER-COUNT-10S 3;
+      add_header X-MBX-ORDER-COUNT-1M 7;
+      return 200 '{ACCEPTED}';
+    }}
+    location = /v1/traces {{ default_type application/x-protobuf; client_max_body_size 64m; return 200 ''; }}
+  }}
+}}
+"""

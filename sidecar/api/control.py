@@ -1,0 +1,262 @@
+"""The control API under `/v1`: what people and scripts ask of the sidecar, and what they may tell it to do."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from sidecar import __version__
+from sidecar.api.errors import BodyError, BodyTooLargeError
+from sidecar.api.events import KINDS, Events
+from sidecar.api.exchange import Incoming, Outgoing
+from sidecar.api.guard import Denial, Guard
+from sidecar.api.headers import sort
+from sidecar.api.models import BreakerModeChange, BreakerReset, Brokers, BrokerSummary, Reset, Status
+from sidecar.api.openapi import describe
+from sidecar.api.ports import Gateway, Health
+from sidecar.api.problem import JSON, problem
+from sidecar.api.routes import Asked, Route, find, parse_query
+from sidecar.clock import Clock
+from sidecar.telemetry.events import Bus, CallRefused
+from sidecar.telemetry.state import BrokerReading
+from sidecar.wire import Answer, Headers, header
+from sidecar.words import BreakerState
+
+_EVENT_STREAM: Headers = ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-store"))
+_CHALLENGE: Headers = ((b"WWW-Authenticate", b'Bearer realm="sidecar"'),)
+_HEALTHY: Final = frozenset({BreakerState.CLOSED, BreakerState.FORCED_CLOSED})
+
+
+class _RefusedError(Exception):
+    """Raised when a control call names something that is not there, or says something that makes no sense."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class Control:
+    """Answers the control API."""
+
+    def __init__(
+        self,
+        *,
+        bot: str,
+        gateways: Mapping[str, Gateway],
+        guard: Guard,
+        events: Events,
+        bus: Bus,
+        clock: Clock,
+        health: Health,
+    ) -> None:
+        self._bot = bot
+        self._gateways = dict(gateways)
+        self._guard = guard
+        self._events = events
+        self._bus = bus
+        self._clock = clock
+        self._health = health
+        self._started = clock.monotonic()
+        self.stopping = False
+        self.routes = self._table()
+        self._described = json.dumps(describe(self.routes)).encode()
+
+    def _table(self) -> tuple[Route, ...]:
+        filters = {"broker": "Only this broker's events.", "kind": "Only this kind, such as BreakerTransition."}
+        one = "/v1/brokers/{broker}"
+        return (
+            Route("GET", "/v1/status", "The sidecar in one look", self._status, Status),
+            Route("GET", "/v1/brokers", "Every broker's state", self._all_brokers, Brokers),
+            Route("GET", one, "One broker's state", self._one_broker, BrokerReading),
+            Route(
+                "POST",
+                f"{one}/breaker/reset",
+                "Close a broker's breakers",
+                self._reset_breaker,
+                BrokerReading,
+                BreakerReset,
+            ),
+            Route(
+                "POST",
+                f"{one}/breaker/mode",
+                "Run a broker's breakers by measurement or by hand",
+                self._set_mode,
+                BrokerReading,
+                BreakerModeChange,
+            ),
+            Route(
+                "POST",
+                f"{one}/limits/reset",
+                "Forget what is counted against a broker's limits",
+                self._reset_limits,
+                BrokerReading,
+                Reset,
+            ),
+            Route("POST", "/v1/breakers/reset", "Close every broker's breakers", self._reset_all, Brokers, Reset),
+            Route(
+                "GET",
+                "/v1/events",
+                "What happens, as server-sent events",
+                self._follow,
+                str,
+                media="text/event-stream",
+                query=filters,
+            ),
+            Route("GET", "/v1/openapi.json", "This description", self._describe, dict[str, Any]),
+        )
+
+    async def handle(self, incoming: Incoming) -> Outgoing:
+        """Answer one request under `/v1`."""
+        authorization = header(incoming.headers, b"authorization")
+        marks = sort(incoming.headers).marks
+        denial = self._guard.check(incoming.listener, incoming.uid, marks, authorization)
+        if denial is not None:
+            self._bus.emit(CallRefused("", denial.reason, incoming.listener))
+            return _denied(denial)
+        path, _, query = incoming.target.partition("?")
+        routes, params = find(self.routes, path)
+        if not routes:
+            return Outgoing(problem(HTTPStatus.NOT_FOUND, "nothing is here; /v1/openapi.json tells what there is"))
+        route = routes.get("GET" if incoming.method == "HEAD" else incoming.method)
+        if route is None:
+            return _wrong_method(routes)
+        try:
+            body = None if route.takes is None else await _body(incoming, route.takes)
+            return Outgoing(route.handler(Asked(params, parse_query(query), body)))
+        except _RefusedError as refused:
+            return Outgoing(refused.answer)
+
+    def _status(self, asked: Asked) -> Answer:
+        del asked
+        ready, detail = self._health.ready
+        state = "ready" if ready else "not_ready"
+        if not self._health.started:
+            state = "starting"
+        if self.stopping:
+            state, ready, detail = "stopping", False, "the sidecar is letting its last calls go"
+        readings = [gateway.reading() for gateway in self._gateways.values()]
+        return _json(
+            Status.model_validate(
+                {
+                    "bot": self._bot,
+                    "version": __version__,
+                    "uptime_seconds": self._clock.monotonic() - self._started,
+                    "state": state,
+                    "detail": "" if ready else detail,
+                    "calls_in_flight": sum(reading.in_flight for reading in readings),
+                    "brokers": [_summary(reading) for reading in readings],
+                }
+            ),
+        )
+
+    def _all_brokers(self, asked: Asked) -> Answer:
+        del asked
+        return _json(Brokers(brokers=[gateway.reading() for gateway in self._gateways.values()]))
+
+    def _one_broker(self, asked: Asked) -> Answer:
+        return _json(self._gateway(asked).reading())
+
+    def _reset_breaker(self, asked: Asked) -> Answer:
+        gateway = self._gateway(asked)
+        try:
+            gateway.reset_breakers(asked.body.group, asked.body.reason)
+        except KeyError:
+            raise _unknown_group(gateway) from None
+        return self._one_broker(asked)
+
+    def _set_mode(self, asked: Asked) -> Answer:
+        gateway = self._gateway(asked)
+        try:
+            gateway.set_breaker_mode(asked.body.group, asked.body.mode, asked.body.reason)
+        except KeyError:
+            raise _unknown_group(gateway) from None
+        return self._one_broker(asked)
+
+    def _reset_limits(self, asked: Asked) -> Answer:
+        self._gateway(asked).reset_limits(asked.body.reason)
+        return self._one_broker(asked)
+
+    def _reset_all(self, asked: Asked) -> Answer:
+        for gateway in self._gateways.values():
+            gateway.reset_breakers(None, asked.body.reason)
+        return self._all_brokers(asked)
+
+    def _follow(self, asked: Asked) -> Answer:
+        brokers, kinds = asked.query.get("broker", ()), asked.query.get("kind", ())
+        if not set(brokers) <= set(self._gateways):
+            raise self._unknown_broker()
+        if not set(kinds) <= set(KINDS):
+            detail = f"no such kind of event; there are {', '.join(KINDS)}"
+            raise _RefusedError(problem(HTTPStatus.BAD_REQUEST, detail))
+        return Answer(200, _EVENT_STREAM, chunks=self._events.follow(brokers=brokers, kinds=kinds))
+
+    def _describe(self, asked: Asked) -> Answer:
+        del asked
+        return Answer(200, JSON, self._described)
+
+    def _gateway(self, asked: Asked) -> Gateway:
+        gateway = self._gateways.get(asked.params["broker"])
+        if gateway is None:
+            raise self._unknown_broker()
+        return gateway
+
+    def _unknown_broker(self) -> _RefusedError:
+        known = ", ".join(sorted(self._gateways))
+        return _RefusedError(problem(HTTPStatus.NOT_FOUND, f"no such broker is configured; there are {known}"))
+
+
+async def _body(incoming: Incoming, takes: type[BaseModel]) -> BaseModel:
+    try:
+        return takes.model_validate_json(await incoming.read())
+    except BodyTooLargeError:
+        answer = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is larger than listen.max_request_bytes")
+    except BodyError:
+        answer = problem(HTTPStatus.BAD_REQUEST, "the body does not keep to its own length or chunks")
+    except ValidationError as invalid:
+        errors = [
+            {"pointer": _pointer(error["loc"]), "detail": error["msg"]}
+            for error in invalid.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        answer = problem(HTTPStatus.BAD_REQUEST, "the body is not what this operation takes", errors=errors)
+    raise _RefusedError(answer)
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    return "/".join(["#", *(str(part).replace("~", "~0").replace("/", "~1") for part in location)])
+
+
+def _unknown_group(gateway: Gateway) -> _RefusedError:
+    known = ", ".join(breaker.group for breaker in gateway.reading().breakers)
+    errors = [{"pointer": "#/group", "detail": f"{gateway.name} has {known}"}]
+    return _RefusedError(problem(HTTPStatus.BAD_REQUEST, "no such endpoint group", errors=errors))
+
+
+def _denied(denial: Denial) -> Outgoing:
+    if denial.extra:
+        # Here the sidecar is the server itself and no proxy, so that the challenge is 401.
+        detail = "the bearer token of listen.token_file is missing or wrong; send it as Authorization: Bearer …"
+        return Outgoing(problem(HTTPStatus.UNAUTHORIZED, detail), _CHALLENGE)
+    return Outgoing(problem(denial.status, denial.message.removeprefix("not sent: ")))
+
+
+def _wrong_method(routes: Mapping[str, Route]) -> Outgoing:
+    allowed = sorted({*routes, "HEAD"} if "GET" in routes else routes)
+    listed = ", ".join(allowed)
+    return Outgoing(problem(HTTPStatus.METHOD_NOT_ALLOWED, f"this path takes {listed}"), ((b"Allow", listed.encode()),))
+
+
+def _summary(reading: BrokerReading) -> BrokerSummary:
+    return BrokerSummary(
+        name=reading.name,
+        profile=reading.profile,
+        gate=reading.gate.outcome if reading.gate.shut else "open",
+        breakers_not_closed=[breaker.group for breaker in reading.breakers if breaker.state not in _HEALTHY],
+        in_flight=reading.in_flight,
+    )
+
+
+def _json(value: Any) -> Answer:
+    return Answer(200, JSON, to_json(value, inf_nan_mode="null"))

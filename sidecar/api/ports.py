@@ -1,0 +1,56 @@
+"""What the sockets need of the rest of the sidecar."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sidecar.calls.model import Result
+from sidecar.telemetry.state import BrokerReading
+from sidecar.wire import Request
+from sidecar.words import BreakerMode, RefusalKind
+
+Exposition = Callable[[str], tuple[bytes, str]]
+"""Takes an `Accept` header, returns the metrics and their content type."""
+
+
+class Gateway(Protocol):
+    """One broker, ready to be called."""
+
+    @property
+    def name(self) -> str:
+        """The broker's name in the configuration and in the path of its calls."""
+
+    async def run(
+        self, request: Request, *, deadline_seconds: float | None, traceparent: bytes | None, tracestate: bytes | None
+    ) -> Result:
+        """Carry one call to its fate.
+
+        `deadline_seconds` is how long the bot still waits (above 0); None takes the broker's default. A stream's answer
+        has `chunks`, which the caller iterates to the end, or cancels in the middle and closes.
+        """
+
+    def refuse(self, kind: RefusalKind, message: str) -> Result:
+        """Say no in the broker's own envelope; the broker is not touched."""
+
+    def reading(self) -> BrokerReading:
+        """The broker's state now."""
+
+    def reset_breakers(self, group: str | None, reason: str) -> None:
+        """Close a breaker, or with None all. Raises `KeyError` for an unknown group."""
+
+    def set_breaker_mode(self, group: str | None, mode: BreakerMode, reason: str) -> None:
+        """Hand a breaker, or with None all, to its measurements or to a person. `KeyError` for an unknown group."""
+
+    def reset_limits(self, reason: str) -> None:
+        """Forget what is counted against the broker's limits, and open its gate."""
+
+
+class Health(Protocol):
+    """Whether the sidecar is up, and whether it may be given calls."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the start is over. Must not depend on the bot: an orchestrator starts it only after this."""
+
+    @property
+    def ready(self) -> tuple[bool, str]:
+        """Whether calls are welcome, and a sentence that says why not."""

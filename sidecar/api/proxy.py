@@ -1,0 +1,142 @@
+"""The transparent proxy: `/{broker}/{path…}` in, what became of the call out."""
+
+import logging
+import re
+import traceback
+from collections.abc import Mapping
+from typing import Final
+
+from sidecar.api.errors import BodyError, BodyTooLargeError
+from sidecar.api.exchange import Incoming, Listener, Outgoing
+from sidecar.api.guard import Denial, Guard
+from sidecar.api.headers import Sorted, sort
+from sidecar.api.ports import Gateway
+from sidecar.api.problem import problem
+from sidecar.calls.model import Fate, Result
+from sidecar.telemetry.events import Bus, CallRefused
+from sidecar.wire import Answer, Headers, Request
+from sidecar.words import Outcome, RefusalKind
+
+_SECONDS: Final = re.compile(rb"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_log = logging.getLogger("sidecar.api")
+
+
+class Proxy:
+    """Hands calls to the gateways of the configured brokers, and reaches nothing else."""
+
+    def __init__(self, gateways: Mapping[str, Gateway], guard: Guard, bus: Bus) -> None:
+        self._gateways = dict(gateways)
+        self._guard = guard
+        self._bus = bus
+        self.in_flight = 0
+        """Calls whose fate is still open; a stream counts until its first byte."""
+
+    async def handle(self, incoming: Incoming) -> Outgoing:
+        """Carry one call, or refuse it with the broker untouched."""
+        headers = sort(incoming.headers)
+        name, target = split_target(incoming.target)
+        gateway = self._gateways.get(name)
+        denial = self._guard.check(incoming.listener, incoming.uid, headers.marks) or _objection(incoming, headers)
+        if denial is not None:
+            return self._refuse(incoming, gateway, denial)
+        if gateway is None:
+            return self._refuse(incoming, None, self._unknown_broker())
+        try:
+            body = await incoming.read()
+        except BodyError as failure:
+            return self._refuse(incoming, gateway, _TOO_LARGE if isinstance(failure, BodyTooLargeError) else _MALFORMED)
+        result = await self._run(gateway, Request(incoming.method, target, headers.forward, body), headers.marks)
+        return _told(result)
+
+    def count_malformed(self, listener: Listener) -> None:
+        """Tell that a request could not even be parsed."""
+        self._bus.emit(CallRefused("", _MALFORMED.reason, listener))
+
+    async def _run(self, gateway: Gateway, request: Request, marks: Mapping[bytes, bytes]) -> Result:
+        deadline = marks.get(b"sidecar-deadline")
+        self.in_flight += 1
+        try:
+            return await gateway.run(
+                request,
+                deadline_seconds=None if deadline is None else float(deadline),
+                traceparent=marks.get(b"traceparent"),
+                tracestate=marks.get(b"tracestate"),
+            )
+        except Exception as failure:  # noqa: BLE001 - whatever broke: the bot must not take it for "not sent"
+            # An exception's own words could quote the request: its kind and place say enough.
+            where = "".join(traceback.format_tb(failure.__traceback__))
+            _log.error("a call to %s failed inside the sidecar: %s\n%s", gateway.name, type(failure).__name__, where)
+            refusal = gateway.refuse(
+                RefusalKind.UNKNOWN,
+                "the sidecar failed on this call, which may have been executed: look it up before sending it again",
+            )
+            # How many attempts were made is lost with the failure; none would say that nothing was sent.
+            fate = Fate(Outcome.UNKNOWN, attempts=1, why=RefusalKind.UNKNOWN, source="sidecar")
+            return Result(refusal.answer, fate)
+        finally:
+            self.in_flight -= 1
+
+    def _refuse(self, incoming: Incoming, gateway: Gateway | None, denial: Denial) -> Outgoing:
+        broker = "" if gateway is None else gateway.name
+        self._bus.emit(CallRefused(broker, denial.reason, incoming.listener))
+        if gateway is None:
+            fate = Fate(Outcome.FATAL, 0, why=RefusalKind.BAD_REQUEST, source="sidecar")
+            result = Result(problem(denial.status, denial.message), fate)
+        else:
+            result = gateway.refuse(RefusalKind.BAD_REQUEST, denial.message)
+            envelope = result.answer
+            result = Result(Answer(denial.status, envelope.headers, envelope.body), result.fate)
+        return _told(result, denial.extra)
+
+    def _unknown_broker(self) -> Denial:
+        known = ", ".join(f"/{name}/…" for name in sorted(self._gateways))
+        return Denial("unknown_broker", 404, f"not sent: no broker is configured under this path; there are {known}")
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """The broker's name and the target that goes to it, every byte as it was: `/{name}{target}`.
+
+    Both are empty strings where the name cannot be a broker's. A bare `/{name}` asks for the broker's root.
+    """
+    path_ends = target.find("?")
+    slash = target.find("/", 1, path_ends if path_ends >= 0 else len(target))
+    if slash > 0:
+        return target[1:slash], target[slash:]
+    if path_ends >= 0:
+        return target[1:path_ends], "/" + target[path_ends:]
+    return target[1:], "/"
+
+
+def _objection(incoming: Incoming, headers: Sorted) -> Denial | None:
+    if not incoming.target.startswith("/") or incoming.method == "CONNECT":
+        return _NOT_AN_OPEN_PROXY
+    if "#" in incoming.target:
+        return _FRAGMENT
+    if headers.marks.get(b"upgrade", b"").strip().lower() == b"websocket":
+        return _UPGRADE
+    deadline = headers.marks.get(b"sidecar-deadline")
+    if deadline is not None and not (_SECONDS.fullmatch(deadline) and float(deadline) > 0):
+        return _DEADLINE
+    return None
+
+
+def _told(result: Result, extra: Headers = ()) -> Outgoing:
+    return Outgoing(result.answer, ((b"Sidecar-Fate", result.fate.header()), *extra))
+
+
+_TOO_LARGE: Final = Denial("too_large", 413, "not sent: the body is larger than listen.max_request_bytes")
+_MALFORMED: Final = Denial("malformed", 400, "not sent: the body does not keep to its own length or chunks")
+_NOT_AN_OPEN_PROXY: Final = Denial(
+    "malformed",
+    400,
+    "not sent: this is no general proxy; set the bot's base URL to this listener's /{broker} instead of an HTTP proxy",
+)
+_FRAGMENT: Final = Denial("malformed", 400, "not sent: a request target may not hold a #; percent-encode it as %23")
+_DEADLINE: Final = Denial(
+    "malformed", 400, "not sent: Sidecar-Deadline must be a positive number of seconds, such as 2.5"
+)
+_UPGRADE: Final = Denial(
+    "upgrade",
+    501,
+    "not sent: WebSocket is not relayed; connect streams to the broker's own address and send only REST calls here",
+)

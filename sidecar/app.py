@@ -1,0 +1,144 @@
+"""Wires the rooms together, and owns the order in which they start and stop.
+
+Up: what remembers (audit) before what happens, and the sockets last, so that no call comes before everything is there.
+Down: the sockets first, then what remembers, so that the last call is still on the record.
+"""
+
+import asyncio
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import structlog
+import uvloop
+
+from sidecar import __version__
+from sidecar.api.errors import ApiError
+from sidecar.api.service import Api
+from sidecar.brokers.registry import build
+from sidecar.calls.gateway import Gateway, gateways
+from sidecar.clock import Clock, SystemClock
+from sidecar.config.model import Config
+from sidecar.telemetry.audit import AuditError, AuditLog
+from sidecar.telemetry.events import Bus, Started, Stopped
+from sidecar.telemetry.logs import configure
+from sidecar.telemetry.metrics import Metrics
+from sidecar.telemetry.news import NewsLog
+from sidecar.telemetry.traces import Traces
+
+DRAIN_SECONDS: Final = 5.0
+"""How long calls in flight may take to end at a stop."""
+TRACES_SECONDS: Final = 1.5
+AUDIT_SECONDS: Final = 2.0
+"""With the drain, everything ends inside nine seconds: a pod has ten by common habit, thirty by default."""
+
+
+@dataclass(slots=True)
+class State:
+    """What the probes ask."""
+
+    started: bool = False
+    why_not: str = "starting"
+
+    @property
+    def ready(self) -> tuple[bool, str]:
+        """Whether calls are welcome, and a word that says why not."""
+        return not self.why_not, self.why_not or "ready"
+
+
+class App:
+    """One sidecar: everything between its sockets and its brokers."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._state = State()
+        self._bus = Bus(clock)
+        brokers = {name: (settings, build(settings)) for name, settings in config.brokers.items()}
+        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=Random())
+        self._audit = AuditLog(
+            config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
+        )
+        shapes = [gateway.shape() for gateway in self.gateways.values()]
+        self._traces = Traces(config.telemetry, shapes, bot=config.bot, version=__version__)
+        self._metrics = Metrics(
+            shapes,
+            bot=config.bot,
+            version=__version__,
+            traced=self._traces.traced,
+            read_audit=self._audit.readings,
+            read_spans=self._traces.readings,
+        )
+        self._news = NewsLog(config.log.repeat_seconds, clock)
+        self.api = Api(
+            config,
+            self.gateways,
+            bus=self._bus,
+            clock=clock,
+            health=self._state,
+            exposition=self._metrics.exposition,
+        )
+
+    async def start(self) -> None:
+        """Open everything, the sockets last.
+
+        Raises:
+            AuditError: when the audit log cannot be written, or is in use by another sidecar.
+            ApiError: when a socket cannot be opened.
+        """
+        began = time.monotonic()
+        self._audit.open()
+        self._bus.on_failure = self._metrics.count_failure
+        for listener in (self._audit, self._metrics, self._traces, self._news):
+            listener.subscribe(self._bus)
+        for gateway in self.gateways.values():
+            await gateway.open()
+        await self.api.start()
+        self._state.started, self._state.why_not = True, ""
+        self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
+
+    async def stop(self, reason: str) -> None:
+        """Take no more calls, let those in flight end, and write down what happened."""
+        self._state.why_not = "stopping"
+        for gateway in self.gateways.values():
+            gateway.wind_down()
+        unfinished = await self.api.stop(DRAIN_SECONDS)
+        for gateway in self.gateways.values():
+            await gateway.close()
+        self._bus.emit(Stopped(reason, unfinished))
+        self._news.close()
+        await asyncio.to_thread(self._traces.shutdown, TRACES_SECONDS)
+        await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
+
+
+def run(config: Config, source: Path) -> int:
+    """Run a sidecar until it is told to stop; returns the process's exit code."""
+    configure(config.log.level, config.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(config, source))
+
+
+async def _serve(config: Config, source: Path) -> int:
+    log = structlog.get_logger("sidecar")
+    told = asyncio.Event()
+    reason = ""
+
+    def stop(number: signal.Signals) -> None:
+        nonlocal reason
+        reason = number.name
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    app = App(config, SystemClock())
+    try:
+        await app.start()
+    except (ApiError, AuditError) as failure:
+        log.critical("The sidecar cannot start", why=str(failure), config=str(source))
+        return 1
+    await told.wait()
+    await app.stop(reason)
+    return 0

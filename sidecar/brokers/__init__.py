@@ -1,0 +1,1 @@
+"""What is known about brokers: one profile a file, data and pure functions."""

@@ -1,0 +1,33 @@
+"""Binance USD-M futures (`https://fapi.binance.com`)."""
+
+from typing import Final
+
+from sidecar.brokers import _binance_errors as errors
+from sidecar.brokers._binance import BinanceProfile, Tables
+from sidecar.brokers._binance_usdm_endpoints import ORDERS_1M, ORDERS_10S, ROUTES, WEIGHT
+from sidecar.brokers.profile import Scope, WindowSpec
+
+LIMITS: Final = (
+    # [doc] "Limits": weight counts for the address, orders for the account; `exchangeInfo` tells the real values.
+    WindowSpec(WEIGHT, 2400, 60, Scope.ADDRESS, b"x-mbx-used-weight-1m"),
+    WindowSpec(ORDERS_10S, 300, 10, Scope.ACCOUNT, b"x-mbx-order-count-10s"),
+    WindowSpec(ORDERS_1M, 1200, 60, Scope.ACCOUNT, b"x-mbx-order-count-1m"),
+)
+
+
+class BinanceUsdm(BinanceProfile):
+    """The futures interface. [doc] A 503 comes in variants of which some are definite failures; their text tells."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Tables(
+                name="binance-usdm",
+                routes=ROUTES,
+                codes=errors.FUTURES,
+                limits=LIMITS,
+                weight_limit=WEIGHT,
+                foreign={},
+                definite_5xx=True,
+                refused_status=503,
+            )
+        )

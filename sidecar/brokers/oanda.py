@@ -1,0 +1,93 @@
+"""OANDA v20 (`https://api-fxtrade.oanda.com`, streams on `https://stream-fxtrade.oanda.com`)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sidecar.brokers import _oanda_answers
+from sidecar.brokers._answers import OK, looks_whole, settled
+from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_CHANGE, UNKNOWN_READ, Rule
+from sidecar.brokers._paths import PathTree
+from sidecar.brokers._refusals import envelope, sentence
+from sidecar.brokers.profile import BucketSpec, Endpoint, Intent, LimitSpec, OrderFacts, Reading, Refusal, Verdict
+from sidecar.wire import Answer, Headers, Request
+from sidecar.words import Effect, Outcome, RefusalKind
+
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+LIMITS: Final[tuple[LimitSpec, ...]] = (
+    # [doc] "Best Practices": 120 requests a second are refused with 429, 100 are recommended. A bucket lets at most
+    # burst + rate through in any one second: 20 + 100 = 120.
+    BucketSpec("global", rate=100, burst=20),
+    # Shares of it by group. None can pass more than the global bucket does, so their bursts only keep one group from
+    # using up the common burst.
+    BucketSpec("pricing", rate=200, burst=20, group="pricing"),
+    BucketSpec("orders", rate=100, burst=20, group="orders"),
+    BucketSpec("transactions", rate=50, burst=10, group="transactions"),
+    BucketSpec("accounts", rate=30, burst=6, group="accounts"),
+    # [doc] Two new connections a second: a burst of streams waits here, though the rate itself is more generous.
+    BucketSpec("streaming", rate=10, burst=2, group="streaming"),
+)
+
+
+class Oanda:
+    """The v20 REST interface: bearer tokens, which do not perish, and no header that tells what is used."""
+
+    name: str = "oanda"
+    retry_preset: str = "standard"
+    limits: Sequence[LimitSpec] = LIMITS
+
+    def __init__(self) -> None:
+        self._tree: PathTree[Rule] = PathTree()
+        for method, pattern, rule in ROUTES:
+            self._tree.add(method, pattern, rule)
+        named = (rule.intent.endpoint for _, _, rule in ROUTES)
+        self.endpoints: Sequence[Endpoint] = tuple({e.name: e for e in (*named, OTHER_READ, OTHER)}.values())
+
+    def understand(self, request: Request) -> Intent:
+        """What a request means, by its path; order bodies tell whether they can only reduce a position."""
+        segments = request.path.split("/")
+        rule = self._tree.find(request.method, segments)
+        if rule is None:
+            # [doc] v20 changes things by POST, PUT and PATCH alone.
+            rule = UNKNOWN_READ if request.method in _READS else UNKNOWN_CHANGE
+        return rule.intent if rule.narrow is None else rule.narrow(rule.intent, request, segments)
+
+    def classify(self, intent: Intent, answer: Answer) -> Verdict:
+        """How an attempt ended."""
+        status = answer.status
+        if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
+            return OK if status == 304 else settled(_oanda_answers.failure(answer), intent.effect)  # noqa: PLR2004
+        if intent.effect is not Effect.READ:
+            return _oanda_answers.success(intent.endpoint.name, answer)
+        if intent.endpoint.stream or intent.endpoint is OTHER_READ or looks_whole(answer):
+            return OK
+        return Verdict(Outcome.TRANSIENT, "bad_answer")
+
+    def readings(self, headers: Headers) -> Sequence[Reading]:  # noqa: ARG002 - the protocol's signature
+        """Nothing: OANDA tells nothing about its limits."""
+        return ()
+
+    def learn(self, intent: Intent, answer: Answer) -> Sequence[LimitSpec]:  # noqa: ARG002 - the protocol's signature
+        """Nothing: OANDA announces no limits."""
+        return ()
+
+    def refuse(self, refusal: Refusal) -> Answer:
+        """The refusal in OANDA's error envelope; only an unknown outcome comes as 504, which is OANDA's own for it."""
+        told = sentence(refusal)
+        match refusal.kind:
+            case RefusalKind.RATE_LIMITED | RefusalKind.BANNED:
+                status, reason = 429, "Too Many Requests"
+            case RefusalKind.BAD_REQUEST:
+                status, reason = 400, "Bad Request"
+            case RefusalKind.BAD_ANSWER:
+                status, reason = 502, "Bad Gateway"
+            case RefusalKind.UNKNOWN:
+                status, reason = 504, "Gateway Timeout"
+                told = f"Timeout waiting for response. {told}"
+            case _:
+                status, reason = 503, "Service Unavailable"
+        return envelope(status, reason, {"errorMessage": told}, refusal)
+
+    def facts(self, request: Request, answer: Answer | None) -> OrderFacts:
+        """What the audit log keeps of this call."""
+        return _oanda_answers.facts(request, answer, request.path.split("/"))

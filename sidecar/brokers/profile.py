@@ -1,0 +1,190 @@
+"""What a profile is: everything that is known about one kind of broker, as data and pure functions.
+
+A profile never touches the network and keeps no state. The call path asks it four questions: what does this request
+mean (`understand`), how did this attempt end (`classify`), what do these headers say about the limits (`readings`), and
+how would this broker itself say no (`refuse`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from sidecar.wire import Answer, Headers, Request
+from sidecar.words import Effect, Outcome, Priority, RefusalKind
+
+
+class Scope(StrEnum):
+    """Whom a limit counts: everybody behind one network address, or one account."""
+
+    ADDRESS = "address"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """A limit that counts in windows aligned on the broker's clock: so much from full minute to full minute."""
+
+    name: str
+    """The metric label, such as `weight_1m`."""
+    capacity: float
+    """How much fits into one window, in the limit's own unit; above 0."""
+    seconds: float
+    """The window's length; windows start at multiples of it since the Unix epoch."""
+    scope: Scope
+    header: bytes = b""
+    """The answer header, in lower case, that tells how much is used; empty when the broker tells nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSpec:
+    """A limit that refills steadily: `rate` a second, at most `burst` at once."""
+
+    name: str
+    rate: float
+    burst: float
+    scope: Scope = Scope.ACCOUNT
+    group: str = ""
+    """The endpoint group whose calls it counts; empty counts every call."""
+
+
+LimitSpec = WindowSpec | BucketSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What a method and a path mean at this broker."""
+
+    name: str
+    """The metric label and the span's name: `place_order`, `get_account`; closed per profile."""
+    group: str
+    """The breaker and bucket it belongs to: `orders`, `pricing`, `transactions`, `accounts`, `streaming`."""
+    effect: Effect
+    priority: Priority
+    audit: str = ""
+    """The audit event type when it succeeds: `order_placed`, `balance_query`; empty for what needs no audit line."""
+    stream: bool = False
+    """Whether the answer never ends: relayed as it comes, from `stream_url`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What one request means: its endpoint, narrowed by what its parameters say."""
+
+    endpoint: Endpoint
+    effect: Effect
+    priority: Priority
+    costs: tuple[tuple[str, float], ...] = ()
+    """What it takes from each named window, in the limit's unit. Buckets count calls by themselves."""
+    client_id: str = ""
+    """The client order id that the request carries."""
+    expires_at: float | None = None
+    """Unix seconds after which the broker will refuse the signature; None when it does not perish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an attempt ended, and what that means for the next one."""
+
+    outcome: Outcome
+    reason: str = ""
+    """Why it failed, from a closed set (`REASONS`): the label of the retry metrics; empty when nothing failed."""
+    code: str = ""
+    """The broker's own code, such as `-1003` or `MARKET_HALTED`: for spans and the audit log."""
+    retry_after: float | None = None
+    """Seconds that the broker asks to wait, counted from the answer."""
+    until: float | None = None
+    """Unix seconds at which a ban ends, when the broker tells a time instead of a duration."""
+
+
+REASONS = (
+    "auth",
+    "ban",
+    "bad_answer",
+    "bad_request",
+    "clock_skew",
+    "connect",
+    "declined",
+    "maintenance",
+    "rate_limit",
+    "reset",
+    "server_error",
+    "throttled",
+    "timeout",
+    "unclear",
+)
+"""Every value that `Verdict.reason` takes. `unclear` is a broker's own "may have been executed"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One limit as a broker's answer told it."""
+
+    limit: str
+    used: float | None = None
+    capacity: float | None = None
+    resets_at: float | None = None
+    """Unix seconds at which the window starts anew, where the broker tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the sidecar has to say no to, before a profile puts it into the broker's own words."""
+
+    kind: RefusalKind
+    message: str
+    """A sentence for a person: what happened, and what to do."""
+    retry_after: float | None = None
+    """Seconds after which asking again makes sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What the audit log keeps of an order call; every value a short string, empty when the request does not tell."""
+
+    symbol: str = ""
+    request: Mapping[str, str] = field(default_factory=dict)
+    """Chosen request fields by the broker's own names: side, type, quantity, price, client id. Never a key."""
+    response: Mapping[str, str] = field(default_factory=dict)
+    """Chosen answer fields: order id, status, executed quantity, error code and message."""
+
+
+class Profile(Protocol):
+    """One kind of broker. Implementations are immutable after construction."""
+
+    @property
+    def name(self) -> str:
+        """The name that the configuration uses: `binance-usdm`."""
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Every endpoint that `understand` can return, so that metrics can be born at 0."""
+
+    @property
+    def limits(self) -> Sequence[LimitSpec]:
+        """The limits that the broker documents."""
+
+    @property
+    def retry_preset(self) -> str:
+        """The retry preset that suits this broker when the configuration names none."""
+
+    def understand(self, request: Request) -> Intent:
+        """What a request means. Never raises: what is not known is the endpoint `other` with a cautious effect."""
+
+    def classify(self, intent: Intent, answer: Answer) -> Verdict:
+        """How an attempt ended that brought a whole answer. Never raises, whatever the bytes."""
+
+    def readings(self, headers: Headers) -> Sequence[Reading]:
+        """What the answer's headers tell about the limits."""
+
+    def learn(self, intent: Intent, answer: Answer) -> Sequence[LimitSpec]:
+        """Limits that a successful answer announces (such as `exchangeInfo`); empty for most answers."""
+
+    def refuse(self, refusal: Refusal) -> Answer:
+        """The refusal in the broker's own envelope, so that the bot's library parses it.
+
+        Only `RefusalKind.UNKNOWN` may look like something that may have been executed, and it must.
+        """
+
+    def facts(self, request: Request, answer: Answer | None) -> OrderFacts:
+        """What the audit log keeps of this call."""

@@ -1,0 +1,38 @@
+"""What the sidecar tells a bot in its own words: what happened, whether anything was sent, and what to do."""
+
+from sidecar.brokers.profile import Intent, Refusal, Verdict
+from sidecar.words import Outcome, RefusalKind
+
+_NO_ANSWER = {
+    "connect": "no connection to it could be made",
+    "timeout": "it did not answer in time",
+    "reset": "the connection broke before it answered",
+    "bad_answer": "its answer was cut short or cannot be read",
+    "bad_request": "a request header is not valid UTF-8",
+}
+
+
+def breaker_open(broker: str, group: str, retry_in: float | None) -> str:
+    """The sentence for a call that an open breaker stopped."""
+    when = "a person has forced it open" if retry_in is None else f"the next probe may pass in {retry_in:.0f} s"
+    return f"not sent: the circuit breaker for {broker} {group} is open; {when}"
+
+
+def too_late(broker: str, intent: Intent) -> str:
+    """The sentence for a call whose caller has stopped waiting before anything was sent."""
+    return f"not sent: the deadline of this {broker} {intent.endpoint.name} call is over; allow it more time"
+
+
+def no_answer(broker: str, intent: Intent, verdict: Verdict, attempts: int) -> Refusal:
+    """The refusal for a call whose last attempt brought no whole answer."""
+    what = f"{broker} {intent.endpoint.name}: {_NO_ANSWER.get(verdict.reason, 'it did not answer')}"
+    tries = f"after {attempts} attempts" if attempts > 1 else "at the first attempt"
+    if verdict.outcome is Outcome.UNKNOWN:
+        known_by = f"client id {intent.client_id}" if intent.client_id else "symbol, side and time"
+        advice = f"it may have been executed: look it up by {known_by} before sending it again"
+        return Refusal(RefusalKind.UNKNOWN, f"sent, outcome unknown: {what} {tries}; {advice}")
+    if verdict.reason == "bad_request":
+        return Refusal(RefusalKind.BAD_REQUEST, f"not sent: {what}")
+    if verdict.reason == "connect":
+        return Refusal(RefusalKind.UNREACHABLE, f"not sent: {what} {tries}; check the broker's status and the network")
+    return Refusal(RefusalKind.BAD_ANSWER, f"nothing was changed: {what} {tries}; ask again")

@@ -1,0 +1,220 @@
+"""One broker, ready to be called: turns a request into a call, and tells what became of it."""
+
+import asyncio
+from collections.abc import Mapping
+from random import Random
+
+from sidecar.brokers.profile import OrderFacts, Profile, Refusal
+from sidecar.calls.breaker import Breaker
+from sidecar.calls.budget import RetryBudget
+from sidecar.calls.limiter import Address, Limiter
+from sidecar.calls.model import Call, Fate, Result
+from sidecar.calls.pipeline import Parts, Pipeline
+from sidecar.calls.policies import breaker_policy, retry_policy
+from sidecar.calls.relay import relay
+from sidecar.calls.transport import Transport
+from sidecar.clock import Clock
+from sidecar.config.model import Broker
+from sidecar.telemetry.context import parse_traceparent
+from sidecar.telemetry.events import Bus, CallFinished, trail
+from sidecar.telemetry.state import BrokerReading, BrokerShape
+from sidecar.wire import Answer, Request
+from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
+
+_NO_FACTS = OrderFacts()
+
+
+class Gateway:
+    """The way to one broker."""
+
+    def __init__(
+        self, name: str, settings: Broker, profile: Profile, *, address: Address, bus: Bus, clock: Clock, rng: Random
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._profile = profile
+        self._bus = bus
+        self._clock = clock
+        self._rng = rng
+        self._in_flight = 0
+        self._stopping = False
+        self._transport = Transport(settings)
+        self._limiter = Limiter(name, profile.limits, settings.limits, address, bus, clock)
+        self._budget = RetryBudget(settings.retry.budget, settings.retry.budget_floor, clock)
+        self._breakers = {
+            group: Breaker(name, group, breaker_policy(settings.breaker, group), bus=bus, clock=clock, rng=rng)
+            for group in sorted({endpoint.group for endpoint in profile.endpoints})
+        }
+        self._pipeline = Pipeline(self._parts())
+
+    def _parts(self) -> Parts:
+        preset = self._profile.retry_preset
+        names = (endpoint.name for endpoint in self._profile.endpoints)
+        return Parts(
+            broker=self.name,
+            profile=self._profile,
+            retries={name: retry_policy(self._settings.retry, name, preset) for name in names},
+            breakers=self._breakers,
+            limiter=self._limiter,
+            budget=self._budget,
+            transport=self._transport,
+            bus=self._bus,
+            clock=self._clock,
+            rng=self._rng,
+        )
+
+    async def open(self) -> None:
+        """Make ready to call; nothing is sent yet."""
+        await self._transport.open()
+
+    def wind_down(self) -> None:
+        """The sidecar is about to end: streams that end from now on end for that reason."""
+        self._stopping = True
+
+    async def close(self) -> None:
+        """Close the connections to the broker."""
+        await self._transport.close()
+
+    async def run(
+        self,
+        request: Request,
+        *,
+        deadline_seconds: float | None = None,
+        traceparent: bytes | None = None,
+        tracestate: bytes | None = None,
+    ) -> Result:
+        """Carry one call and tell, in one event, what became of it.
+
+        `deadline_seconds`: how long the caller still waits; None takes the broker's default.
+        """
+        now = self._clock.monotonic()
+        call = Call(
+            id=f"{self._rng.getrandbits(64):016x}",
+            request=request,
+            intent=self._profile.understand(request),
+            received_at=self._clock.now(),
+            received=now,
+            deadline=now + (self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds),
+            trace=parse_traceparent(traceparent, tracestate),
+        )
+        token = trail.set(call.trail)
+        self._in_flight += 1
+        try:
+            result = await self._pipeline.run(call)
+        except asyncio.CancelledError:
+            self._tell(call, self._cut_short(call))
+            raise
+        finally:
+            self._in_flight -= 1
+            trail.reset(token)
+        self._tell(call, result)
+        if result.answer.chunks is not None:
+            result.answer.chunks = relay(
+                result.answer.chunks,
+                broker=self.name,
+                stream=call.intent.endpoint.name,
+                bus=self._bus,
+                clock=self._clock,
+                stopping=lambda: self._stopping,
+            )
+        return result
+
+    def refuse(self, kind: RefusalKind, message: str) -> Result:
+        """An answer by the sidecar itself, in the broker's envelope; the broker saw nothing."""
+        answer = self._profile.refuse(Refusal(kind, message))
+        return Result(answer, Fate(Outcome.FATAL, attempts=0, why=kind, source="sidecar"))
+
+    def _cut_short(self, call: Call) -> Result:
+        """The result of a call that was cancelled on its way: nobody waits for it, but the record must be true."""
+        maybe_executed = call.intent.effect is not Effect.READ and call.at_broker > 0
+        outcome = Outcome.UNKNOWN if maybe_executed else Outcome.TRANSIENT
+        attempts = 1 if call.at_broker > 0 else 0
+        return Result(Answer(status=0, headers=()), Fate(outcome, attempts, call.waited, source="sidecar"))
+
+    def _tell(self, call: Call, result: Result) -> None:
+        intent, fate, endpoint = call.intent, result.fate, call.intent.endpoint
+        seconds = self._clock.monotonic() - call.received
+        recorded = endpoint.audit or intent.effect is not Effect.READ or fate.outcome is not Outcome.OK
+        broker_answered = result.answer if fate.source == "broker" else None
+        facts = self._profile.facts(call.request, broker_answered) if recorded else _NO_FACTS
+        self._bus.emit(
+            CallFinished(
+                id=call.id,
+                broker=self.name,
+                endpoint=endpoint.name,
+                group=endpoint.group,
+                effect=intent.effect,
+                priority=intent.priority,
+                method=call.request.method,
+                outcome=fate.outcome,
+                attempts=fate.attempts,
+                why=fate.why,
+                source=fate.source,
+                status=result.answer.status,
+                received=call.received_at,
+                seconds=seconds,
+                waited=call.waited,
+                overhead=max(0.0, seconds - call.waited - call.at_broker),
+                trace=call.trace,
+                trail=tuple(call.trail),
+                audit=endpoint.audit,
+                symbol=facts.symbol,
+                request=tuple(facts.request.items()),
+                response=tuple(facts.response.items()),
+            )
+        )
+
+    # What a person may ask and change
+
+    def shape(self) -> BrokerShape:
+        """The labels that are known before the first call."""
+        return BrokerShape(
+            name=self.name,
+            endpoints=tuple((endpoint.name, endpoint.group) for endpoint in self._profile.endpoints),
+            streams=tuple(endpoint.name for endpoint in self._profile.endpoints if endpoint.stream),
+            groups=tuple(self._breakers),
+            limits=self._limiter.names,
+            read=self.reading,
+        )
+
+    def reading(self) -> BrokerReading:
+        """How the broker stands now."""
+        return BrokerReading(
+            name=self.name,
+            profile=self._profile.name,
+            base_url=self._settings.base_url,
+            breakers=tuple(breaker.reading() for breaker in self._breakers.values()),
+            limits=self._limiter.states(),
+            gate=self._limiter.gate(),
+            in_flight=self._in_flight,
+            retry_budget=self._budget.left(),
+        )
+
+    def reset_breakers(self, group: str | None, reason: str) -> None:
+        """Close one group's breaker, or all; raises KeyError for a group that the broker does not have."""
+        for breaker in self._chosen(group):
+            breaker.reset(reason)
+
+    def set_breaker_mode(self, group: str | None, mode: BreakerMode, reason: str) -> None:
+        """Run one group's breaker, or all, in another mode; raises KeyError for an unknown group."""
+        for breaker in self._chosen(group):
+            breaker.set_mode(mode, reason)
+
+    def reset_limits(self, reason: str) -> None:
+        """Forget what was counted of every limit and open the gate."""
+        self._limiter.reset(reason)
+
+    def _chosen(self, group: str | None) -> tuple[Breaker, ...]:
+        return tuple(self._breakers.values()) if group is None else (self._breakers[group],)
+
+
+def gateways(
+    brokers: Mapping[str, tuple[Broker, Profile]], *, bus: Bus, clock: Clock, rng: Random
+) -> dict[str, Gateway]:
+    """A gateway for each configured broker. Brokers at the same base URL share that address's limits and gate."""
+    addresses: dict[str, Address] = {}
+    made = {}
+    for name, (settings, profile) in brokers.items():
+        address = addresses.setdefault(settings.base_url, Address(clock))
+        made[name] = Gateway(name, settings, profile, address=address, bus=bus, clock=clock, rng=rng)
+    return made

@@ -1,0 +1,65 @@
+"""What the call path hands around: the call, and its fate."""
+
+from dataclasses import dataclass, field
+
+from sidecar.brokers.profile import Intent
+from sidecar.telemetry.events import TraceContext, Trail
+from sidecar.wire import Answer, Request
+from sidecar.words import Outcome, RefusalKind, Why
+
+
+@dataclass(slots=True)
+class Call:
+    """What the bot asked for once."""
+
+    id: str
+    """Correlation id: in the audit log and the spans."""
+    request: Request
+    intent: Intent
+    received_at: float
+    """Unix seconds."""
+    received: float
+    """Monotonic seconds."""
+    deadline: float
+    """Monotonic seconds at which the caller stops waiting."""
+    trace: TraceContext
+    trail: Trail = field(default_factory=list)
+    """What happened on the way."""
+    at_broker: float = 0.0
+    """Seconds spent on attempts."""
+    waited: float = 0.0
+    """Seconds of deliberate waits: back-off and limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a call."""
+
+    outcome: Outcome
+    attempts: int
+    """Transmissions made; 0 means that the broker never saw the call."""
+    waited: float = 0.0
+    """Seconds of deliberate waits."""
+    why: Why | RefusalKind | None = None
+    """Why no further retry, or why the sidecar refused; None when it succeeded or the broker's business no stands."""
+    source: str = "broker"
+    """Who wrote the answer: `broker` or `sidecar`."""
+
+    def header(self) -> bytes:
+        """The `Sidecar-Fate` value: `transient; attempts=3; waited=1.9; why=budget`."""
+        text = f"{self.outcome}; attempts={self.attempts}"
+        if self.waited:
+            text += f"; waited={self.waited:.3g}"
+        if self.why is not None:
+            text += f"; why={self.why}"
+        if self.source != "broker":
+            text += f"; from={self.source}"
+        return text.encode()
+
+
+@dataclass(slots=True)
+class Result:
+    """What goes back to the bot, and the truth about it."""
+
+    answer: Answer
+    fate: Fate

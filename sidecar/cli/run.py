@@ -1,0 +1,48 @@
+"""`sidecar run`: serve bots, with a configuration that is known to be right."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
+from pathlib import Path
+from typing import Final
+
+from sidecar.config.load import load
+from sidecar.config.report import ConfigError
+
+INVALID: Final = 2
+"""Exit status when the configuration cannot be used; nothing has been opened then."""
+
+_EPILOG: Final = """\
+examples:
+  sidecar run --config sidecar.yaml
+  SIDECAR_LOG__LEVEL=debug sidecar run --config sidecar.yaml
+
+It stops on SIGINT and SIGTERM, after the calls in flight have ended. A configuration that cannot be used ends it with
+status 2 before any socket is opened; `sidecar check FILE` prints the same report.
+"""
+
+
+def add(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="serve bots and watch their brokers",
+        description="Serve bots and watch their brokers, until told to stop.",
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration, a YAML file")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Serve, and return the exit status."""
+    try:
+        config = load(arguments.config, os.environ)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return INVALID
+    # The server is only loaded once it is certain that it can be started: a mistake is told at once.
+    from sidecar.app import run as serve  # noqa: PLC0415 - see above
+
+    return serve(config, arguments.config)

@@ -1,0 +1,312 @@
+"""The whole configuration: one frozen tree.
+
+Every key has its default, unit and range here; `sidecar check` turns what pydantic finds wrong into file, key, value
+and remedy. A key that is not in this tree is an error, so that a misspelt safety setting cannot be silently ignored.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from sidecar.config import forms
+from sidecar.words import BreakerMode, Effect, Priority
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Status = Annotated[int, Field(ge=100, le=599)]
+Uid = Annotated[int, Field(ge=0)]
+Label = Annotated[str, Field(pattern=forms.LABEL)]
+BrokerName = Annotated[str, Field(pattern=forms.BROKER)]
+BotName = Annotated[str, Field(pattern=forms.BOT)]
+FileMode = Annotated[str, Field(pattern=forms.FILE_MODE)]
+RoutePath = Annotated[str, Field(pattern=forms.ROUTE), AfterValidator(forms.route)]
+HeaderName = Annotated[str, Field(pattern=forms.HEADER)]
+OptionalHeaderName = Annotated[str, Field(pattern=forms.OPTIONAL_HEADER)]
+Address = Annotated[str, AfterValidator(forms.address), Field(json_schema_extra={"pattern": forms.ADDRESS})]
+HttpUrl = Annotated[str, AfterValidator(forms.http_url), Field(json_schema_extra={"pattern": forms.HTTP_URL})]
+File = Annotated[Path, BeforeValidator(forms.path), Field(json_schema_extra={"minLength": 1})]
+PriorityName = Annotated[
+    Priority,
+    BeforeValidator(forms.priority),
+    WithJsonSchema({"type": "string", "enum": [priority.label for priority in Priority]}),
+]
+
+
+def _clash(key: str, what: str, right: str) -> PydanticCustomError:
+    """Keys that are each right and do not go together; `key` is the one to change."""
+    return PydanticCustomError("clash", "{key}: {what}; {right}", {"key": key, "what": what, "right": right})
+
+
+class Part(BaseModel):
+    """What every part of the tree shares: it is frozen, and it knows its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Listen(Part):
+    """Where bots reach the sidecar."""
+
+    unix: File | None = Field(
+        None, description="Path of the Unix domain socket, at most 107 bytes; none unless set. Its folder must exist."
+    )
+    unix_mode: FileMode = Field("0660", description="File mode of the socket, octal, in quotes.")
+    allowed_uids: tuple[Uid, ...] = Field(
+        (), description="User ids that may connect to the socket; empty: whoever the file mode lets in."
+    )
+    tcp: Address | None = Field("127.0.0.1:8787", description="Loopback address for bots; null for none.")
+    token_file: File | None = Field(
+        None, description="File with a bearer token that every bot and control call must carry."
+    )
+    allow_orders_from_the_network: bool = Field(
+        False,
+        description="DANGEROUS: let tcp bind an address that is not loopback, where whoever reaches it may trade.",
+    )
+    max_request_bytes: Count = Field(1024 * 1024, description="Largest request body taken from a bot, in bytes.")
+
+
+class Scrape(Part):
+    """Where Prometheus and the probes read."""
+
+    address: Address = Field("0.0.0.0:9464", description="Read-only listener: /metrics and health.")
+
+
+class Audit(Part):
+    """The audit log."""
+
+    directory: File = Field(Path("audit"), description="Folder of the audit files; made when missing.")
+    retention_days: Count = Field(30, description="Days that files are kept; 2557 is seven years.")
+
+
+class Otlp(Part):
+    """Where traces go."""
+
+    endpoint: HttpUrl | None = Field(
+        None, description="Collector, such as http://localhost:4318; OTEL_EXPORTER_OTLP_* work too."
+    )
+    protocol: Literal["http/protobuf", "grpc"] = Field("http/protobuf", description="OTLP transport.")
+
+
+class Telemetry(Part):
+    """Traces."""
+
+    otlp: Otlp = Otlp()
+    file: File | None = Field(
+        None, description="File that spans are appended to as JSON lines; alone, or beside a collector."
+    )
+    sample_ratio: Share = Field(
+        1.0, description="Share of plain reads that are traced; everything noteworthy always is."
+    )
+
+
+class Log(Part):
+    """The sidecar's own log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON.")
+    repeat_seconds: PositiveSeconds = Field(
+        600, description="A condition that goes on is summarised at most this often, in seconds."
+    )
+
+
+class Timeouts(Part):
+    """How long one attempt may take in each phase."""
+
+    connect_seconds: PositiveSeconds = Field(3, description="Seconds for TCP and TLS.")
+    answer_seconds: PositiveSeconds = Field(10, description="Seconds from the last byte sent to the whole answer.")
+    stream_idle_seconds: PositiveSeconds = Field(30, description="Seconds of silence after which a stream is lost.")
+
+
+RetryPreset = Literal["standard", "streaming", "critical", "binance"]
+
+
+class RetryOverride(Part):
+    """Retry settings of one endpoint; what is unset comes from the broker's."""
+
+    preset: RetryPreset | None = Field(
+        None,
+        description="Named figures: standard (3 transmissions, from 1 s), streaming (5, from 0.5 s), "
+        "critical (5, from 2 s), binance (4: after 1, 2 and 4 s). Null: what suits the profile.",
+    )
+    attempts: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        None, description="Transmissions, the first included; 1 means no retry."
+    )
+    base_seconds: PositiveSeconds | None = Field(None, description="Seconds before the first retry.")
+    factor: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] | None = Field(
+        None, description="Growth from one delay to the next."
+    )
+    max_seconds: PositiveSeconds | None = Field(
+        None, description="Longest delay that the growth may reach; a broker's Retry-After may be longer."
+    )
+    jitter: Share | None = Field(None, description="Random share added to or taken from each delay, 0 to 1.")
+
+
+class Retry(RetryOverride):
+    """Retries of a broker's calls."""
+
+    budget: Share = Field(0.2, description="Retries as a share of the last ten seconds' calls, 0 to 1.")
+    budget_floor: Annotated[int, Field(ge=0)] = Field(10, description="Retries in ten seconds that are always allowed.")
+    endpoints: dict[Label, RetryOverride] = Field({}, description="Overrides by endpoint, such as place_order.")
+
+
+class BreakerOverride(Part):
+    """Breaker settings of one endpoint group; what is unset comes from the broker's."""
+
+    mode: BreakerMode | None = Field(None, description="auto, forced_open, forced_closed or shadow (refuses nothing).")
+    failures: Count | None = Field(None, description="Consecutive failures that open it.")
+    window_seconds: PositiveSeconds | None = Field(None, description="Sliding window of the two rates, in seconds.")
+    minimum_calls: Count | None = Field(None, description="Calls in the window below which rates say nothing.")
+    failure_rate: Share | None = Field(None, description="Share of failed calls that opens it, 0 to 1.")
+    slow_call_seconds: PositiveSeconds | None = Field(None, description="Seconds from which on a call is slow.")
+    slow_call_rate: Share | None = Field(None, description="Share of slow calls that opens it, 0 to 1.")
+    recovery_seconds: PositiveSeconds | None = Field(None, description="Seconds of the first pause before a probe.")
+    recovery_max_seconds: PositiveSeconds | None = Field(
+        None, description="Seconds that the pause may grow to when probes keep failing."
+    )
+    probes: Count | None = Field(None, description="Calls let through at once while half open.")
+
+
+class Breaker(BreakerOverride):
+    """Circuit breakers of a broker, one for each endpoint group."""
+
+    mode: BreakerMode = Field(BreakerMode.AUTO, description="auto, forced_open, forced_closed or shadow.")
+    failures: Count = Field(5, description="Consecutive failures that open it.")
+    window_seconds: PositiveSeconds = Field(60, description="Sliding window of the two rates, in seconds.")
+    minimum_calls: Count = Field(20, description="Calls in the window below which rates say nothing.")
+    failure_rate: Share = Field(0.5, description="Share of failed calls that opens it, 0 to 1.")
+    slow_call_seconds: PositiveSeconds = Field(5, description="Seconds from which on a call is slow.")
+    slow_call_rate: Share = Field(0.8, description="Share of slow calls that opens it, 0 to 1.")
+    recovery_seconds: PositiveSeconds = Field(60, description="Seconds of the first pause before a probe.")
+    recovery_max_seconds: PositiveSeconds = Field(
+        900, description="Seconds that the pause may grow to when probes keep failing."
+    )
+    probes: Count = Field(1, description="Calls let through at once while half open.")
+    groups: dict[Label, BreakerOverride] = Field({}, description="Overrides by endpoint group, such as orders.")
+
+
+class Window(Part):
+    """A limit counted in windows."""
+
+    capacity: Positive | None = Field(None, description="Units in one window; null keeps the profile's.")
+    seconds: PositiveSeconds | None = Field(None, description="Length of the window in seconds; null: the profile's.")
+    header: HeaderName | None = Field(None, description="Answer header that tells how much is used.")
+    scope: Literal["address", "account"] | None = Field(None, description="Whom it counts; null: the profile's.")
+
+
+class Bucket(Part):
+    """A limit that refills steadily."""
+
+    rate: Positive | None = Field(None, description="Calls a second; null keeps the profile's.")
+    burst: Positive | None = Field(None, description="Calls at once; null keeps the profile's.")
+    group: Label | None = Field(None, description="The endpoint group it counts; null for all.")
+
+
+class Limits(Part):
+    """Rate limits of a broker: how they are used, and where they differ from the profile's."""
+
+    warn_at: Share = Field(0.8, description="Share of a limit from which on it is reported.")
+    wait_at: Share = Field(
+        0.9, description="Share from which on callers wait; the rest is for cancels and reduce-only orders."
+    )
+    learn: bool = Field(True, description="Take the capacities that the broker announces.")
+    windows: dict[Label, Window] = Field({}, description="Windowed limits by name, such as weight_1m.")
+    buckets: dict[Label, Bucket] = Field({}, description="Steady limits by name, such as global.")
+
+    @model_validator(mode="after")
+    def _warning_comes_first(self) -> "Limits":
+        if self.warn_at > self.wait_at:
+            raise _clash("warn_at", f"is above wait_at, {self.wait_at:g}", f"a number from 0 to {self.wait_at:g}")
+        return self
+
+
+class Route(Part):
+    """An endpoint of a broker without a profile of its own."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE", "PATCH"] = Field("GET", description="HTTP method.")
+    path: RoutePath = Field(description="Path pattern; * stands for one segment, ** for the rest.")
+    group: Label = Field("accounts", description="Breaker and bucket that it belongs to.")
+    effect: Effect = Field(Effect.OTHER, description="What it does to the account; only reads are repeated freely.")
+    priority: PriorityName = Field(
+        Priority.ACCOUNT,
+        description="Who goes first when a limit makes calls wait.",
+        json_schema_extra={"default": Priority.ACCOUNT.label},
+    )
+    cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(1, description="Units it takes of each window.")
+    stream: bool = Field(False, description="Whether the answer never ends.")
+
+
+class Headers(Part):
+    """Header names by which a broker tells its limit."""
+
+    used: OptionalHeaderName = Field("", description="Header that tells how much is used.")
+    remaining: OptionalHeaderName = Field("", description="Header that tells how much is left.")
+    limit: OptionalHeaderName = Field("", description="Header that tells how much there is.")
+    reset: OptionalHeaderName = Field(
+        "", description="Header with the reset: Unix seconds or milliseconds, or seconds from now."
+    )
+
+
+class Generic(Part):
+    """What the `generic` profile is told about its broker."""
+
+    endpoints: dict[Label, Route] = Field({}, description="What method and path mean, by the name of your choice.")
+    rate_limit_headers: Headers = Headers(
+        remaining="X-RateLimit-Remaining", limit="X-RateLimit-Limit", reset="X-RateLimit-Reset"
+    )
+    rate_limited_statuses: tuple[Status, ...] = Field((429,), description="Statuses that mean: too many requests.")
+    banned_statuses: tuple[Status, ...] = Field((418,), description="Statuses that mean: the address is banned.")
+    maintenance_statuses: tuple[Status, ...] = Field((), description="Statuses that mean: planned maintenance.")
+    transient_statuses: tuple[Status, ...] = Field(
+        (), description="Statuses by which the broker says that nothing was executed."
+    )
+
+
+ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "generic"]
+
+
+class Broker(Part):
+    """One upstream."""
+
+    profile: ProfileName = Field(description="What kind of broker it is.")
+    base_url: HttpUrl = Field(description="Where its API lives, such as https://fapi.binance.com.")
+    stream_url: HttpUrl | None = Field(None, description="Where its HTTP streams live, when elsewhere.")
+    deadline_seconds: PositiveSeconds = Field(
+        9, description="Seconds that a call may take in all when the bot does not say (Sidecar-Deadline)."
+    )
+    timeouts: Timeouts = Timeouts()
+    connections: Count = Field(100, description="Most connections to the broker at once.")
+    max_answer_bytes: Count = Field(64 * 1024 * 1024, description="Largest answer taken from the broker, in bytes.")
+    retry: Retry = Retry()
+    breaker: Breaker = Breaker()
+    limits: Limits = Limits()
+    generic: Generic | None = Field(None, description="Only for the generic profile.")
+
+    @model_validator(mode="after")
+    def _generic_is_for_generic(self) -> "Broker":
+        if self.generic is not None and self.profile != "generic":
+            raise _clash("generic", f"says nothing to the {self.profile} profile", "remove it, or use profile: generic")
+        return self
+
+
+class Config(Part):
+    """The configuration of one sidecar."""
+
+    bot: BotName = Field("bot", description="Name of the bot beside it, told by the metrics and in every audit line.")
+    listen: Listen = Listen()
+    scrape: Scrape = Scrape()
+    audit: Audit = Audit()
+    telemetry: Telemetry = Telemetry()
+    log: Log = Log()
+    brokers: dict[BrokerName, Broker] = Field(
+        min_length=1, description="The brokers by name; bots reach each one at /<name>/."
+    )
+
+    @model_validator(mode="after")
+    def _reserved_names(self) -> "Config":
+        if "v1" in self.brokers:
+            raise _clash("brokers.v1", "is the path of the control API", "another name for this broker")
+        return self

@@ -1,0 +1,1 @@
+"""`sidecar demo`: real client libraries trade through the sidecar while their simulated brokers misbehave."""

@@ -1,0 +1,129 @@
+"""The processes of the demo: started as anybody would start them, and ended with it, whatever happens."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from sidecar.demo.errors import ChildError
+
+Hear = Callable[[str], None]
+
+_DIE_WITH_PARENT: Final = 1
+"""Linux's PR_SET_PDEATHSIG."""
+_LAST_LINES: Final = 5
+_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Child:
+    """One process. Its standard error goes to a log file, and so does its output unless somebody hears it."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path, hear: Hear) -> None:
+        self.name = name
+        self._process = process
+        self._log = log
+        self._hear = hear
+        self._listening = asyncio.create_task(self._listen())
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
+
+    async def wait(self) -> None:
+        """Wait for its end."""
+        await self._process.wait()
+
+    def failure(self) -> ChildError:
+        """What to say when it has ended by itself."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+        told = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
+        status = self._process.returncode
+        return ChildError(f"{self.name} has ended with status {status}; the last lines of {self._log}:\n{told}")
+
+    async def stop(self, seconds: float) -> None:
+        """Ask it to end, and end it when it has not within `seconds`."""
+        if self.running:
+            self.signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), seconds)
+        self.signal(signal.SIGKILL)
+        await self._process.wait()
+        await self._listening
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing when it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def _listen(self) -> None:
+        output = self._process.stdout
+        while output is not None and (line := await output.readline()):
+            self._hear(line.decode(errors="replace").rstrip("\n"))
+
+
+class Children:
+    """Every process of the demo, in the order in which they were started."""
+
+    def __init__(self) -> None:
+        self._all: list[Child] = []
+
+    async def start(self, name: str, arguments: Sequence[str], log: Path, hear: Hear) -> Child:
+        """Start `python -m ARGUMENTS`; `hear` is called with each line of its output."""
+        with log.open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                env=_environment(),
+                # Ctrl-C is the demo's to hear: it ends its processes one after the other.
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        child = Child(name, process, log, hear)
+        self._all.append(child)
+        return child
+
+    def ended(self) -> list[Child]:
+        """Those that run no more."""
+        return [child for child in self._all if not child.running]
+
+    async def first_end(self) -> Child:
+        """Wait until one of them ends, and return it."""
+        waiting = {asyncio.create_task(child.wait()): child for child in self._all}
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return waiting[done.pop()]
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def stop(self, seconds: float, *names: str) -> None:
+        """End those of these names (all without one), the newest first; each has `seconds`."""
+        for child in reversed(self._all):
+            if not names or child.name in names:
+                await child.stop(seconds)
+
+    def kill(self) -> None:
+        """End all at once, without asking."""
+        for child in self._all:
+            child.signal(signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    # SIDECAR_... variables would change the configuration that the demo has written.
+    return {name: value for name, value in os.environ.items() if not name.startswith("SIDECAR_")}
+
+
+def _end_with_parent() -> None:
+    """In the child, before its program: have the kernel end it should the demo be killed."""
+    if _LIBC is not None:
+        _LIBC.prctl(_DIE_WITH_PARENT, signal.SIGTERM)

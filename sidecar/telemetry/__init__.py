@@ -1,0 +1,1 @@
+"""What happened: the events, and what each becomes."""

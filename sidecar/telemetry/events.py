@@ -1,0 +1,331 @@
+"""The registry of everything that can happen.
+
+A room emits an event once, at the place where it happens, and knows nothing of who listens. Subscribers turn it into
+metrics, spans, audit lines and log lines. Every event is a small frozen dataclass of plain values; none carries a
+query, a body, a key or a signature.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sidecar.clock import Clock
+from sidecar.words import BreakerState, Effect, Outcome, Priority, RefusalKind, Why
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReading:
+    """A broker's answer told how much of a limit is used."""
+
+    broker: str
+    limit: str
+    used: float
+    capacity: float
+    at: float
+    """Unix seconds of the reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitThreshold:
+    """A limit's use crossed the warning share, upwards (`above`) or back down."""
+
+    broker: str
+    limit: str
+    used: float
+    capacity: float
+    above: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLearnt:
+    """A broker announced a limit's capacity, and it differs from what was assumed."""
+
+    broker: str
+    limit: str
+    before: float
+    capacity: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReset:
+    """A person reset the limits of a broker."""
+
+    broker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitWaited:
+    """A call was made to wait for a limit or a closed gate, and went on."""
+
+    broker: str
+    group: str
+    priority: Priority
+    seconds: float
+    limit: str
+    """The limit that was short, or `gate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRejected:
+    """A call was refused because a limit or a closed gate would have kept it past its deadline."""
+
+    broker: str
+    group: str
+    priority: Priority
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateShut:
+    """The broker said 429 or 418: nothing goes to its address until `until`."""
+
+    broker: str
+    outcome: Outcome
+    """`rate_limited` or `banned`."""
+    seconds: float
+    until: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateOpened:
+    """The address may be called again."""
+
+    broker: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerTransition:
+    """A breaker changed its state."""
+
+    broker: str
+    group: str
+    from_state: BreakerState
+    to_state: BreakerState
+    reason: str
+    """Closed set: `failures`, `failure_rate`, `slow_calls`, `recovery`, `probe_ok`, `probe_failed`, `manual`."""
+    retry_in: float | None = None
+    """Seconds until the first probe, when it opened."""
+    note: str = ""
+    """What a person gave as the reason of a manual change."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """An attempt failed and another one will follow."""
+
+    broker: str
+    endpoint: str
+    reason: str
+    attempt: int
+    """The attempt that failed, from 1."""
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDenied:
+    """An attempt failed and no other will follow, although the call did not succeed."""
+
+    broker: str
+    endpoint: str
+    reason: str
+    why: Why
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFinished:
+    """One transmission to the broker ended."""
+
+    broker: str
+    endpoint: str
+    number: int
+    """From 1."""
+    outcome: Outcome
+    reason: str
+    code: str
+    status: int | None
+    """HTTP status; None when no answer came."""
+    started: float
+    """Unix seconds."""
+    seconds: float
+    readings: tuple[LimitReading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """A call went back to the bot."""
+
+    id: str
+    broker: str
+    endpoint: str
+    group: str
+    effect: Effect
+    priority: Priority
+    method: str
+    outcome: Outcome
+    attempts: int
+    why: Why | RefusalKind | None
+    """Why no further retry, or why the sidecar refused; None when the call succeeded."""
+    source: str
+    """Who wrote the answer: `broker` or `sidecar`."""
+    status: int
+    received: float
+    """Unix seconds."""
+    seconds: float
+    waited: float
+    """Seconds of `seconds` that were deliberate waits."""
+    overhead: float
+    """Seconds of `seconds` that were neither the broker's nor deliberate."""
+    trace: "TraceContext"
+    trail: tuple["Stamped", ...]
+    """What happened on the way, in order."""
+    audit: str
+    """The endpoint's audit event type; empty when a success needs no line."""
+    symbol: str = ""
+    request: tuple[tuple[str, str], ...] = ()
+    response: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """A request was turned away at the door: no broker, too large, or a caller that may not trade."""
+
+    broker: str
+    """The configured broker it named, or empty."""
+    reason: str
+    """Closed set: `unknown_broker`, `too_large`, `malformed`, `foreign_host`, `browser`, `token`, `peer`, `upgrade`."""
+    listener: str
+    """`unix` or `tcp`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpened:
+    """A broker's stream answered and is being relayed."""
+
+    broker: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMessages:
+    """Messages (lines) of a stream passed through."""
+
+    broker: str
+    stream: str
+    count: int
+    at: float
+    """Unix seconds of the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamClosed:
+    """A relayed stream ended."""
+
+    broker: str
+    stream: str
+    reason: str
+    """Closed set: `broker_closed`, `bot_left`, `lost`, `shutdown`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The sidecar takes calls."""
+
+    version: str
+    bot: str
+    seconds: float
+    """From the start of the process's work to readiness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The sidecar has let its last call go."""
+
+    reason: str
+    unfinished: int
+    """Calls that were still in flight when time ran out."""
+
+
+Event = (
+    LimitReading
+    | LimitThreshold
+    | LimitLearnt
+    | LimitReset
+    | LimitWaited
+    | LimitRejected
+    | GateShut
+    | GateOpened
+    | BreakerTransition
+    | RetryScheduled
+    | RetryDenied
+    | AttemptFinished
+    | CallFinished
+    | CallRefused
+    | StreamOpened
+    | StreamMessages
+    | StreamClosed
+    | Started
+    | Stopped
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """Where a call's spans belong, after the W3C `traceparent` of the bot or made anew."""
+
+    trace_id: int
+    parent_id: int
+    """The bot's span; 0 when the call starts the trace."""
+    sampled: bool
+    """The bot's own decision; False when it sent none."""
+    state: str = ""
+    """The `tracestate` header, passed on to the exported spans untouched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """An event with its time."""
+
+    at: float
+    """Unix seconds."""
+    event: Event
+
+
+Trail = list[Stamped]
+trail: ContextVar[Trail | None] = ContextVar("trail", default=None)
+"""What happened so far in the call that is being handled; None outside a call."""
+
+E = TypeVar("E")
+Handler = Callable[[Any], None]
+
+
+class Bus:
+    """Hands each event to those who asked for its kind, in the order in which they asked.
+
+    Handlers run in the emitter's own task: they must be quick and must not block. One that fails is reported to
+    `on_failure` and keeps nobody else from hearing the event.
+    """
+
+    def __init__(self, clock: Clock, on_failure: Callable[[Exception], None] | None = None) -> None:
+        self._clock = clock
+        self._handlers: dict[type, tuple[Handler, ...]] = {}
+        self.on_failure = on_failure
+
+    def subscribe(self, kind: type[E], handler: Callable[[E], None]) -> None:
+        """Call `handler` with every event of exactly this type."""
+        self._handlers[kind] = (*self._handlers.get(kind, ()), handler)
+
+    def emit(self, event: Event) -> None:
+        """Tell that something happened; put it on the trail of the call in progress."""
+        steps = trail.get()
+        if steps is not None:
+            steps.append(Stamped(self._clock.now(), event))
+        for handler in self._handlers.get(type(event), ()):
+            try:
+                handler(event)
+            except Exception as failure:  # noqa: BLE001 - a broken listener must not break a call
+                if self.on_failure is not None:
+                    self.on_failure(failure)

@@ -1,0 +1,326 @@
+"""Which events are news for a person, and in what words.
+
+Calls that succeed are no news. A condition that goes on is told when it begins, summed up now and then, and told when
+it is over; an order whose outcome is unknown is told each time.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import structlog
+
+from sidecar.clock import Clock
+from sidecar.telemetry import events
+from sidecar.telemetry.audit.clean import clean_fields
+from sidecar.telemetry.events import Bus, CallFinished
+from sidecar.telemetry.news.repeats import spoken
+from sidecar.telemetry.news.stories import Stories, Story
+from sidecar.words import BreakerState, Effect, Outcome, RefusalKind
+
+_log = structlog.get_logger("sidecar")
+
+FAILURES: Mapping[Outcome, str] = {
+    Outcome.REJECTED: "the broker rejects calls",
+    Outcome.RATE_LIMITED: "calls exceed a rate limit",
+    Outcome.BANNED: "the broker has banned this address",
+    Outcome.MAINTENANCE: "the broker is under maintenance",
+    Outcome.TRANSIENT: "calls fail, and are known not to have been executed",
+    Outcome.FATAL: "the broker refuses calls that cannot succeed as they are",
+    Outcome.UNKNOWN: "calls end with an unknown outcome",
+}
+AUTH = "the broker refuses the credentials; check the key, its permissions and its allowed addresses"
+REFUSALS: Mapping[str, str] = {
+    "unknown_broker": "a request named no configured broker",
+    "too_large": "a request was larger than listen.max_request_bytes",
+    "malformed": "a request could not be parsed",
+    "foreign_host": "a request named a foreign host; something other than the bot may be calling",
+    "browser": "a web page tried to use the sidecar",
+    "token": "a request carried no valid bearer token",
+    "peer": "a process of a user that may not connect tried to",
+    "upgrade": "a request asked for another protocol",
+}
+_ANSWERED = {Outcome.OK, Outcome.REJECTED}
+_GATE = {RefusalKind.RATE_LIMITED, RefusalKind.BANNED}
+_LOST = ("lost", "broker_closed")
+_FORCED = {BreakerState.FORCED_OPEN, BreakerState.FORCED_CLOSED}
+
+
+class NewsLog:
+    """Logs what is news.
+
+    `repeat_seconds` is how often at most a condition that goes on, or comes and goes, is summed up.
+    """
+
+    def __init__(self, repeat_seconds: float, clock: Clock) -> None:
+        self._now = clock.monotonic
+        self._stories = Stories(repeat_seconds)
+
+    def subscribe(self, bus: Bus) -> None:
+        """Log what the bus tells from now on."""
+        bus.subscribe(CallFinished, self._call)
+        bus.subscribe(events.CallRefused, self._call_refused)
+        bus.subscribe(events.BreakerTransition, self._breaker)
+        bus.subscribe(events.GateShut, self._gate_shut)
+        bus.subscribe(events.GateOpened, self._gate_opened)
+        bus.subscribe(events.LimitThreshold, self._threshold)
+        bus.subscribe(events.LimitLearnt, _limit_learnt)
+        bus.subscribe(events.LimitReset, _limit_reset)
+        bus.subscribe(events.StreamClosed, self._stream_closed)
+        bus.subscribe(events.StreamOpened, self._stream_opened)
+        bus.subscribe(events.Started, _started)
+        bus.subscribe(events.Stopped, _stopped)
+
+    def close(self) -> None:
+        """Tell what has been counted and not told yet."""
+        now = self._now()
+        for story in self._stories.all():
+            story.rest(now)
+
+    # Calls
+
+    def _call(self, call: CallFinished) -> None:
+        if call.outcome in _ANSWERED:
+            self._answered(call)
+        if call.outcome is Outcome.OK:
+            return
+        if call.outcome is Outcome.UNKNOWN and call.effect is not Effect.READ:
+            _unknown(call)
+        elif not self._known_refusal(call):
+            self._failed(call)
+
+    def _answered(self, call: CallFinished) -> None:
+        stories = self._stories.told.get(("calls", call.broker, call.group))
+        if not stories:
+            return
+        now = self._now()
+        for (outcome, _), story in stories.items():
+            # A business rejection is an answer, too: it ends everything but rejections.
+            if outcome != call.outcome:
+                story.ended(now)
+
+    def _known_refusal(self, call: CallFinished) -> bool:
+        """Whether an open breaker or a shut gate, which was told already, is why the call was not sent."""
+        if call.why is RefusalKind.BREAKER_OPEN:
+            story = self._stories.active("breaker", call.broker, call.group)
+        elif call.why in _GATE:
+            story = self._stories.active("gate", call.broker)
+        else:
+            return False
+        if story is None:
+            return False
+        story.refused += 1
+        return True
+
+    def _failed(self, call: CallFinished) -> None:
+        attempt = _last_attempt(call)
+        reason = attempt.reason if attempt else str(call.why or "caller_left")
+        sentence = AUTH if reason == "auth" else FAILURES[call.outcome]
+        fields = {"broker": call.broker, "group": call.group, "outcome": str(call.outcome), "reason": reason}
+        bad = call.outcome is Outcome.BANNED or reason == "auth"
+        story = self._stories.get(
+            ("calls", call.broker, call.group),
+            (call.outcome, reason),
+            lambda condition: Story(
+                condition,
+                subject=f"{call.broker} {call.group}",
+                again=f"{sentence} ({reason})",
+                over="recovered",
+                unit="failure",
+                fields=fields,
+                say=_log.error if bad else _log.warning,
+            ),
+        )
+        story.happened(
+            self._now(),
+            f"{sentence} ({reason})",
+            endpoint=call.endpoint,
+            status=call.status,
+            code=attempt.code if attempt else "",
+            correlation_id=call.id,
+        )
+
+    def _call_refused(self, event: events.CallRefused) -> None:
+        story = self._stories.get(
+            ("refused", event.broker, event.listener),
+            (event.reason,),
+            lambda condition: Story(
+                condition,
+                subject=f"{event.listener} listener",
+                again=f"refused: {REFUSALS.get(event.reason, event.reason)}",
+                over="over",
+                unit="request",
+                fields={"broker": event.broker, "listener": event.listener, "reason": event.reason},
+                say=_log.warning,
+            ),
+        )
+        story.happened(self._now(), f"refused: {REFUSALS.get(event.reason, event.reason)}")
+
+    # Breakers, limits and gates
+
+    def _breaker(self, event: events.BreakerTransition) -> None:
+        fields = {"broker": event.broker, "group": event.group}
+        if event.reason == "manual" or event.to_state in _FORCED:
+            self._set_by_hand(event, fields)
+            return
+        story = self._stories.get(
+            ("breaker", event.broker, event.group),
+            (),
+            lambda condition: Story(
+                condition,
+                subject=f"{event.broker} {event.group}",
+                again="the breaker does not stay closed",
+                over="the breaker closed",
+                unit="opening",
+                fields=fields,
+                say=_log.warning,
+            ),
+        )
+        if event.to_state is BreakerState.OPEN:
+            probe = "" if event.retry_in is None else f"; first probe in {spoken(event.retry_in)}"
+            story.happened(
+                self._now(),
+                f"the breaker opened ({event.reason}), calls are refused{probe}",
+                reason=event.reason,
+                retry_in=event.retry_in,
+            )
+        elif event.to_state is BreakerState.CLOSED:
+            story.ended(self._now())
+
+    def _set_by_hand(self, event: events.BreakerTransition, fields: dict[str, str]) -> None:
+        state = event.to_state.replace("_", " ")
+        note = f": {event.note}" if event.note else ""
+        _log.warning(
+            f"{event.broker} {event.group}: the breaker was set to {state} by hand{note}",
+            **fields,
+            from_state=str(event.from_state),
+            to_state=str(event.to_state),
+        )
+        story = self._stories.active("breaker", event.broker, event.group)
+        if story is not None and event.to_state is not BreakerState.OPEN:
+            story.ended(self._now())
+
+    def _gate_shut(self, event: events.GateShut) -> None:
+        banned = event.outcome is Outcome.BANNED
+        what = "the broker has banned this address" if banned else "the broker says too many requests"
+        story = self._stories.get(
+            ("gate", event.broker),
+            (event.outcome,),
+            lambda condition: Story(
+                condition,
+                subject=event.broker,
+                again=what,
+                over="calls may be sent again",
+                unit="time",
+                fields={"broker": event.broker, "outcome": str(event.outcome)},
+                say=_log.error if banned else _log.warning,
+            ),
+        )
+        until = datetime.fromtimestamp(event.until, UTC).isoformat(timespec="seconds")
+        story.happened(self._now(), f"{what}; nothing is sent to it for {spoken(event.seconds)}", until=until)
+
+    def _gate_opened(self, event: events.GateOpened) -> None:
+        now = self._now()
+        for story in self._stories.told.get(("gate", event.broker), {}).values():
+            story.ended(now)
+
+    def _threshold(self, event: events.LimitThreshold) -> None:
+        story = self._stories.get(
+            ("limit", event.broker),
+            (event.limit,),
+            lambda condition: Story(
+                condition,
+                subject=event.broker,
+                again=f"{event.limit} keeps crossing its warning share",
+                over=f"{event.limit} is back below its warning share",
+                unit="crossing",
+                fields={"broker": event.broker, "limit": event.limit},
+                say=_log.warning,
+            ),
+        )
+        if not event.above:
+            story.ended(self._now())
+            return
+        share = f" ({event.used / event.capacity:.0%})" if event.capacity else ""
+        sentence = f"{event.used:g} of {event.capacity:g}{share} of {event.limit} is used"
+        story.happened(self._now(), sentence, used=event.used, capacity=event.capacity)
+
+    # Streams
+
+    def _stream_closed(self, event: events.StreamClosed) -> None:
+        if event.reason not in _LOST:
+            return
+        story = self._stories.get(
+            ("stream", event.broker, event.stream),
+            (event.reason,),
+            lambda condition: Story(
+                condition,
+                subject=f"{event.broker} {event.stream}",
+                again="the stream does not stay open",
+                over="the stream is open again",
+                unit="interruption",
+                fields={"broker": event.broker, "stream": event.stream, "reason": event.reason},
+                say=_log.warning,
+            ),
+        )
+        by = "the broker closed the stream" if event.reason == "broker_closed" else "the stream was lost"
+        story.happened(self._now(), by)
+
+    def _stream_opened(self, event: events.StreamOpened) -> None:
+        now = self._now()
+        for story in self._stories.told.get(("stream", event.broker, event.stream), {}).values():
+            story.ended(now)
+
+
+def _unknown(call: CallFinished) -> None:
+    attempt = _last_attempt(call)
+    _log.error(
+        f"{call.broker} {call.endpoint}: sent, and its outcome is unknown: it may have been executed; "
+        "look it up at the broker before sending it again",
+        broker=call.broker,
+        group=call.group,
+        endpoint=call.endpoint,
+        symbol=call.symbol,
+        order=clean_fields(dict(call.request)),
+        reason=attempt.reason if attempt else "caller_left",
+        status=call.status,
+        attempts=call.attempts,
+        correlation_id=call.id,
+        trace_id=f"{call.trace.trace_id:032x}",
+    )
+
+
+def _last_attempt(call: CallFinished) -> events.AttemptFinished | None:
+    attempts = (step.event for step in reversed(call.trail) if isinstance(step.event, events.AttemptFinished))
+    return next(attempts, None)
+
+
+def _limit_learnt(event: events.LimitLearnt) -> None:
+    _log.info(
+        f"{event.broker}: the broker's {event.limit} is {event.capacity:g}, not {event.before:g} as assumed",
+        broker=event.broker,
+        limit=event.limit,
+        before=event.before,
+        capacity=event.capacity,
+    )
+
+
+def _limit_reset(event: events.LimitReset) -> None:
+    reason = f": {event.reason}" if event.reason else ""
+    _log.warning(f"{event.broker}: the limits were reset by hand{reason}", broker=event.broker)
+
+
+def _started(event: events.Started) -> None:
+    _log.info(
+        f"Ready after {spoken(event.seconds)}", version=event.version, bot=event.bot, seconds=round(event.seconds, 3)
+    )
+
+
+def _stopped(event: events.Stopped) -> None:
+    if event.unfinished:
+        _log.warning(
+            f"Stopped ({event.reason}) with {event.unfinished} calls unfinished: look their orders up at the broker",
+            reason=event.reason,
+            unfinished=event.unfinished,
+        )
+    else:
+        _log.info(f"Stopped ({event.reason})", reason=event.reason)

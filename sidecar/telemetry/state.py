@@ -1,0 +1,80 @@
+"""What can be read of a broker at any moment, as plain values: for the scrape, the control API and people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sidecar.words import BreakerMode, BreakerState
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerReading:
+    """One breaker now."""
+
+    group: str
+    state: BreakerState
+    mode: BreakerMode
+    since: float
+    """Unix seconds of the last change."""
+    consecutive_failures: int
+    failure_rate: float
+    """Share of failed calls in the window, 0 to 1."""
+    slow_rate: float
+    retry_at: float | None
+    """Unix seconds of the next probe; None unless open."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """One limit now."""
+
+    limit: str
+    used: float
+    """What the broker told, or what was counted since, plus what is in flight."""
+    capacity: float
+    read_at: float | None
+    """Unix seconds of the newest header reading; None before the first, and for limits without a header."""
+    exhaustion_seconds: float | None
+    """Seconds until it is used up at the present rate; None when the present rate never uses it up."""
+    waiting: int
+    """Calls that wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateReading:
+    """The gate to the broker's address now."""
+
+    shut: bool
+    outcome: str
+    """`rate_limited` or `banned` while shut, else empty."""
+    until: float | None
+    """Unix seconds; None while open."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerReading:
+    """One broker now."""
+
+    name: str
+    profile: str
+    base_url: str
+    breakers: tuple[BreakerReading, ...]
+    limits: tuple[LimitState, ...]
+    gate: GateReading
+    in_flight: int
+    retry_budget: float
+    """Retries that may still be made now."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerShape:
+    """What is known of a broker's labels before the first call, so that every metric is born at 0."""
+
+    name: str
+    endpoints: tuple[tuple[str, str], ...]
+    """Endpoint and group."""
+    streams: tuple[str, ...]
+    """Those of the endpoints whose answers never end."""
+    groups: tuple[str, ...]
+    limits: tuple[str, ...]
+    read: Callable[[], BrokerReading]
+    """Reads the broker's state now; cheap enough for every scrape."""

@@ -1,0 +1,111 @@
+"""Where each event can be seen: the contract between what happens and what people find out.
+
+An event that nobody can see and a metric that nothing feeds are both faults; the tests hold this table against the
+registry of events, the metrics, the traces, the audit log and the news log, so that they cannot drift apart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sidecar.telemetry import events
+
+
+class InTrace(StrEnum):
+    """What an event is in the trace of the call during which it happened."""
+
+    CALL_SPAN = "call_span"
+    """The SERVER span itself."""
+    ATTEMPT_SPAN = "attempt_span"
+    """A CLIENT span of its own."""
+    ATTRIBUTE = "attribute"
+    """Attributes of the attempt's span."""
+    SPAN_EVENT = "span_event"
+    """A span event on the call's or the attempt's span."""
+    ABSENT = "absent"
+    """It happens outside of any call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where one event can be seen."""
+
+    metrics: tuple[str, ...] = ()
+    """The metrics that it changes."""
+    trace: InTrace = InTrace.ABSENT
+    audit: bool = False
+    """Whether the audit log has a line for it, where the call or the outcome is worth one."""
+    log: bool = False
+    """Whether the sidecar's own log tells it, unless it repeats what was told."""
+
+
+SEEN: Mapping[type, Seen] = {
+    events.LimitReading: Seen(("sidecar_rate_limit_readings_total",), InTrace.ATTRIBUTE),
+    events.LimitThreshold: Seen(
+        ("sidecar_rate_limit_threshold_crossings_total",), InTrace.SPAN_EVENT, audit=True, log=True
+    ),
+    events.LimitLearnt: Seen(("sidecar_rate_limit_capacity_changes_total",), InTrace.SPAN_EVENT, audit=True, log=True),
+    events.LimitReset: Seen(("sidecar_rate_limit_resets_total",), InTrace.SPAN_EVENT, audit=True, log=True),
+    events.LimitWaited: Seen(("sidecar_rate_limit_wait_seconds",), InTrace.SPAN_EVENT),
+    events.LimitRejected: Seen(("sidecar_rate_limit_rejections_total",), InTrace.SPAN_EVENT),
+    events.GateShut: Seen(("sidecar_rate_limit_gate_closures_total",), InTrace.SPAN_EVENT, audit=True, log=True),
+    events.GateOpened: Seen(("sidecar_rate_limit_gate_openings_total",), InTrace.SPAN_EVENT, audit=True, log=True),
+    events.BreakerTransition: Seen(("sidecar_breaker_transitions_total",), InTrace.SPAN_EVENT, audit=True, log=True),
+    events.RetryScheduled: Seen(("sidecar_retries_total",), InTrace.SPAN_EVENT, audit=True),
+    events.RetryDenied: Seen(("sidecar_retries_denied_total",), InTrace.SPAN_EVENT),
+    events.AttemptFinished: Seen(
+        ("sidecar_attempts_total", "sidecar_attempt_duration_seconds"), InTrace.ATTEMPT_SPAN, audit=True
+    ),
+    events.CallFinished: Seen(
+        (
+            "sidecar_calls_total",
+            "sidecar_call_duration_seconds",
+            "sidecar_overhead_seconds",
+            "sidecar_own_answers_total",
+        ),
+        InTrace.CALL_SPAN,
+        audit=True,
+        log=True,
+    ),
+    events.CallRefused: Seen(("sidecar_refused_requests_total",), audit=True, log=True),
+    events.StreamOpened: Seen(("sidecar_streams_open", "sidecar_stream_reconnects_total"), audit=True, log=True),
+    events.StreamMessages: Seen(
+        ("sidecar_stream_messages_total", "sidecar_stream_last_message_timestamp_seconds"),
+    ),
+    events.StreamClosed: Seen(("sidecar_streams_open", "sidecar_stream_closures_total"), audit=True, log=True),
+    events.Started: Seen(("sidecar_start_duration_seconds",), audit=True, log=True),
+    # No metric: no scrape comes after it.
+    events.Stopped: Seen(audit=True, log=True),
+}
+"""Every event."""
+
+READ_AT_SCRAPE: Mapping[str, str] = {
+    "sidecar_calls_in_flight": "BrokerReading.in_flight",
+    "sidecar_retry_budget_remaining": "BrokerReading.retry_budget",
+    "sidecar_breaker_state": "BreakerReading.state",
+    "sidecar_breaker_mode": "BreakerReading.mode",
+    "sidecar_breaker_failure_ratio": "BreakerReading.failure_rate",
+    "sidecar_breaker_slow_ratio": "BreakerReading.slow_rate",
+    "sidecar_breaker_next_probe_timestamp_seconds": "BreakerReading.retry_at",
+    "sidecar_rate_limit_used": "LimitState.used",
+    "sidecar_rate_limit_capacity": "LimitState.capacity",
+    "sidecar_rate_limit_reading_timestamp_seconds": "LimitState.read_at",
+    "sidecar_rate_limit_exhaustion_seconds": "LimitState.exhaustion_seconds",
+    "sidecar_rate_limit_waiting": "LimitState.waiting",
+    "sidecar_rate_limit_gate_shut": "GateReading.shut",
+    "sidecar_rate_limit_gate_opening_timestamp_seconds": "GateReading.until",
+    "sidecar_audit_lines_total": "AuditReadings.written",
+    "sidecar_audit_dropped_events_total": "AuditReadings.dropped",
+    "sidecar_audit_write_failures_total": "AuditReadings.failures",
+    "sidecar_audit_queued_events": "AuditReadings.queued",
+    "sidecar_audit_chain_intact": "AuditReadings.chain_ok",
+    "sidecar_audit_last_write_timestamp_seconds": "AuditReadings.last_write",
+    "sidecar_spans_total": "SpanReadings",
+}
+"""Metrics that no event feeds, because they are read from a state when they are asked for; and the state's field."""
+
+TOLD_OTHERWISE: Mapping[str, str] = {
+    "sidecar_info": "the version and the bot, known from the start",
+    "sidecar_telemetry_failures_total": "the bus itself, when a subscriber fails",
+}
+"""Metrics that neither an event nor a reading feeds, and who does."""

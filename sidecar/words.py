@@ -1,0 +1,108 @@
+"""The words that every room uses: what calls are, how attempts end, why the sidecar says no.
+
+Each is a closed set, because each becomes a metric label. A value's text is what a person reads in a metric, a log line
+or the `Sidecar-Fate` header.
+"""
+
+from enum import IntEnum, StrEnum
+
+
+class Outcome(StrEnum):
+    """How an attempt ended. Only `UNKNOWN` leaves open whether the broker executed it."""
+
+    OK = "ok"
+    REJECTED = "rejected"
+    """The broker's business no: it understood, and declined."""
+    RATE_LIMITED = "rate_limited"
+    BANNED = "banned"
+    MAINTENANCE = "maintenance"
+    TRANSIENT = "transient"
+    """It failed and was definitely not executed."""
+    FATAL = "fatal"
+    """Authentication or a malformed request: the same bytes can never succeed."""
+    UNKNOWN = "unknown"
+    """It may have been executed."""
+
+
+class Effect(StrEnum):
+    """What an endpoint does to the account."""
+
+    READ = "read"
+    OPENS_RISK = "opens_risk"
+    REDUCES_RISK = "reduces_risk"
+    OTHER = "other"
+    """It changes something that is not a position: leverage, a listen key."""
+
+
+class Priority(IntEnum):
+    """Who goes first when a limit makes callers wait; lower goes first."""
+
+    CANCEL = 0
+    REDUCE = 1
+    ORDER = 2
+    ACCOUNT = 3
+    MARKET_DATA = 4
+
+    @property
+    def label(self) -> str:
+        """The metric label."""
+        return self.name.lower()
+
+    @property
+    def reserved(self) -> bool:
+        """Whether the call may use the share of a limit that is kept for getting out of risk."""
+        return self <= Priority.REDUCE
+
+
+class Why(StrEnum):
+    """Why a call got no further attempt."""
+
+    EXHAUSTED = "exhausted"
+    """The policy's attempts are used up."""
+    BUDGET = "budget"
+    """Retries would become too large a share of the traffic."""
+    UNSAFE = "unsafe"
+    """It may have been executed; a resend could double it."""
+    DEADLINE = "deadline"
+    """The next attempt would come after the caller has gone, or after the signature has expired."""
+    FATAL = "fatal"
+    """The same bytes can never succeed."""
+    BREAKER_OPEN = "breaker_open"
+
+
+class RefusalKind(StrEnum):
+    """Why the sidecar answers by itself. All but `UNKNOWN` say: the broker did not execute it."""
+
+    BREAKER_OPEN = "breaker_open"
+    RATE_LIMITED = "rate_limited"
+    """A limit, or a closed gate, would keep the call past its deadline."""
+    BANNED = "banned"
+    DEADLINE = "deadline"
+    UNREACHABLE = "unreachable"
+    """No connection, so nothing was sent."""
+    BAD_ANSWER = "bad_answer"
+    """A read that could not be read: reset, cut short or late."""
+    UNKNOWN = "unknown"
+    """It was sent and no answer came: it may have been executed."""
+    BAD_REQUEST = "bad_request"
+    """The sidecar could not take the request (too large, malformed); the broker never saw it."""
+
+
+class BreakerState(StrEnum):
+    """What a breaker does with the next call."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+    FORCED_OPEN = "forced_open"
+    FORCED_CLOSED = "forced_closed"
+
+
+class BreakerMode(StrEnum):
+    """How a breaker is run: by its measurements, or by a person."""
+
+    AUTO = "auto"
+    FORCED_OPEN = "forced_open"
+    FORCED_CLOSED = "forced_closed"
+    SHADOW = "shadow"
+    """It measures and tells, and refuses nothing."""

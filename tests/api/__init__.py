@@ -1,0 +1,1 @@
+"""Tests of the sidecar's own sockets, with real ones."""

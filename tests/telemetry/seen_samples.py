@@ -1,0 +1,113 @@
+"""One broker and one of each event, for the tests of metrics, traces and the table."""
+
+from dataclasses import replace
+
+from sidecar.telemetry import events
+from sidecar.telemetry.audit import AuditReadings
+from sidecar.telemetry.events import AttemptFinished, CallFinished, Event, LimitReading, Stamped, TraceContext
+from sidecar.telemetry.state import BreakerReading, BrokerReading, BrokerShape, GateReading, LimitState
+from sidecar.words import BreakerMode, BreakerState, Effect, Outcome, Priority, RefusalKind, Why
+
+T0 = 1_800_000_000.0
+TRACE_ID = 0x4BF92F3577B34DA6A3CE929D0E0E4736
+BOT_SPAN_ID = 0x00F067AA0BA902B7
+
+READING = LimitReading("binance", "weight_1m", 480.0, 2400.0, T0 + 0.02)
+
+ATTEMPT = AttemptFinished(
+    broker="binance",
+    endpoint="get_account",
+    number=1,
+    outcome=Outcome.OK,
+    reason="",
+    code="",
+    status=200,
+    started=T0 + 0.001,
+    seconds=0.02,
+    readings=(READING,),
+)
+
+CALL = CallFinished(
+    id="00000000000000c1",
+    broker="binance",
+    endpoint="get_account",
+    group="accounts",
+    effect=Effect.READ,
+    priority=Priority.ACCOUNT,
+    method="GET",
+    outcome=Outcome.OK,
+    attempts=1,
+    why=None,
+    source="broker",
+    status=200,
+    received=T0,
+    seconds=0.0213,
+    waited=0.0,
+    overhead=0.0003,
+    trace=TraceContext(TRACE_ID, 0, sampled=False),
+    trail=(Stamped(T0 + 0.021, ATTEMPT),),
+    audit="",
+)
+
+FAILED = replace(ATTEMPT, outcome=Outcome.TRANSIENT, reason="server_error", code="-1001", status=503, readings=())
+"""A first attempt that failed."""
+
+REFUSED_CALL = replace(
+    CALL, outcome=Outcome.TRANSIENT, source="sidecar", attempts=0, trail=(), why=RefusalKind.BREAKER_OPEN, status=503
+)
+
+SAMPLES: dict[type, Event] = {
+    type(event): event
+    for event in (
+        READING,
+        events.LimitThreshold("binance", "weight_1m", 2000.0, 2400.0, above=True),
+        events.LimitLearnt("binance", "weight_1m", 2400.0, 6000.0),
+        events.LimitReset("binance", "tests"),
+        events.LimitWaited("binance", "orders", Priority.ORDER, 0.4, "orders_10s"),
+        events.LimitRejected("binance", "orders", Priority.ORDER, "orders_10s"),
+        events.GateShut("binance", Outcome.BANNED, 120.0, T0 + 120),
+        events.GateOpened("binance"),
+        events.BreakerTransition(
+            "binance", "orders", BreakerState.CLOSED, BreakerState.OPEN, "failures", retry_in=60.0
+        ),
+        events.RetryScheduled("binance", "get_account", "server_error", 1, 0.5),
+        events.RetryDenied("binance", "get_account", "server_error", Why.BUDGET, 1),
+        ATTEMPT,
+        REFUSED_CALL,
+        events.CallRefused("", "foreign_host", "tcp"),
+        events.StreamOpened("binance", "price_stream"),
+        events.StreamMessages("binance", "price_stream", 7, T0 + 5),
+        events.StreamClosed("binance", "price_stream", "lost"),
+        events.Started("9.8.7", "momentum", 0.4),
+        events.Stopped("SIGTERM", 0),
+    )
+}
+
+BREAKER = BreakerReading("orders", BreakerState.OPEN, BreakerMode.AUTO, T0, 5, 0.75, 0.25, T0 + 60)
+LIMIT = LimitState("weight_1m", 480.0, 2400.0, T0 + 0.02, 12.5, 3)
+STATE = BrokerReading(
+    name="binance",
+    profile="binance-usdm",
+    base_url="https://fapi.example.com/prefix",
+    breakers=(BREAKER, replace(BREAKER, group="accounts", state=BreakerState.CLOSED, retry_at=None)),
+    limits=(LIMIT, LimitState("orders_10s", 0.0, 300.0, None, None, 0)),
+    gate=GateReading(shut=True, outcome="banned", until=T0 + 120),
+    in_flight=4,
+    retry_budget=9.0,
+)
+
+SHAPE = BrokerShape(
+    name="binance",
+    endpoints=(("get_account", "accounts"), ("place_order", "orders"), ("price_stream", "streaming")),
+    streams=("price_stream",),
+    groups=("accounts", "orders", "streaming"),
+    limits=("weight_1m", "orders_10s"),
+    read=lambda: STATE,
+)
+
+AUDIT = AuditReadings(written=11, dropped=2, failures=1, queued=3, last_write=T0, chain_ok=True, seq=11, head="f" * 64)
+
+
+def shape_reading(state: BrokerReading) -> BrokerShape:
+    """The broker, with another state."""
+    return replace(SHAPE, read=lambda: state)
