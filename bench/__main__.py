@@ -13,8 +13,8 @@ from bench import contest, policy, report
 from bench.process import BenchError, Cores
 from sidecar.telemetry.logs import configure
 
-_FULL: Final = (3, 2.0, 5000)
-_QUICK: Final = (1, 1.2, 2000)
+_FULL: Final = (3, 2, 400)
+_QUICK: Final = (1, 1, 200)
 """Rounds, seconds a run, calls in a series of the policy's cost."""
 
 

@@ -26,7 +26,7 @@ _PEERS: Final[Mapping[str, Callable[[int, int, Path], list[str]]]] = {
 }
 PLENTY: Final = 10**12
 """No limit may make a call wait: what a full window costs is the broker's doing, not the sidecar's."""
-_WARM_UP_SECONDS: Final = 1.0
+_WARM_UP_SECONDS: Final = 1
 
 Say = Callable[[str], None]
 
@@ -46,7 +46,7 @@ class Findings:
     """The sidecar's own metrics that must be 0 for the figures to mean what they say, and a few for the record."""
 
 
-def hold(folder: Path, cores: Cores, *, rounds: int, seconds: float, say: Say) -> Findings:
+def hold(folder: Path, cores: Cores, *, rounds: int, seconds: int, say: Say) -> Findings:
     """Measure everybody, `rounds` times `seconds` in each scenario, in turns.
 
     Raises:

@@ -70,8 +70,8 @@ class Load:
         self._log = folder / "requests.log"
         self._body = folder / "order.body"
 
-    def run(self, subject: Subject, scenario: Scenario, seconds: float) -> Sample:
-        """Load the subject for `seconds`.
+    def run(self, subject: Subject, scenario: Scenario, seconds: int) -> Sample:
+        """Load the subject for whole `seconds`: h2load takes no others.
 
         Raises:
             BenchError: when the load generator fails or not a single call succeeds.
@@ -94,10 +94,10 @@ class Load:
             raise BenchError(f"h2load against {subject.name}: {(ended.stderr or ended.stdout).strip()[-200:]}")
         return sample(self._log.read_bytes().splitlines(), seconds, cpu, lost=int(counts[2]) + int(counts[3]))
 
-    def _command(self, subject: Subject, scenario: Scenario, seconds: float) -> list[str]:
+    def _command(self, subject: Subject, scenario: Scenario, seconds: int) -> list[str]:
         unix = subject.address.startswith("unix:")
         base = "http://localhost" if unix else subject.address
-        options = ["--h1", "-t", "1", "-D", f"{seconds:g}", "-c", str(scenario.concurrency)]
+        options = ["--h1", "-t", "1", "-D", str(seconds), "-c", str(scenario.concurrency)]
         options.append(f"--log-file={self._log}")
         options += ["-B", subject.address] if unix else []
         # What a bot's library sends; the key is as long as Binance's.

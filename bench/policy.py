@@ -1,15 +1,15 @@
 """What the sidecar's own decisions cost: one call after another through a gateway whose broker answers at once.
 
-No socket is involved. The whole is measured as the calls run it; each part by itself, on what a real call handed it;
-what the parts leave over is the pipeline that joins them.
+No socket is involved. The decisions are measured one by one; what they leave over of a call to which nobody listens is
+the pipeline that joins them. A listener costs what a call gets dearer by it. Every figure is the best of many short
+series: what a slower one adds is the machine's doing.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from statistics import median
 from typing import Final
 
 import uvloop
@@ -27,14 +27,15 @@ from sidecar.calls.policies import breaker_policy
 from sidecar.clock import SystemClock
 from sidecar.config.model import Broker, Telemetry
 from sidecar.telemetry.audit import AuditLog
-from sidecar.telemetry.events import Bus, Event
+from sidecar.telemetry.events import Bus
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.news import NewsLog
 from sidecar.telemetry.traces import Traces
 from sidecar.wire import Answer, Request
 
-_REPEATS: Final = 5
-_WARM_UP: Final = 200
+_SERIES: Final = 25
+METRICS, TRACES, AUDIT, NEWS = "events to metrics", "traces", "audit put", "news"
+LISTENERS: Final = (METRICS, TRACES, AUDIT, NEWS)
 _BROKER: Final = {
     "profile": "binance-usdm",
     "base_url": "http://127.0.0.1:1",
@@ -70,7 +71,7 @@ class _Swallow(SpanExporter):
 
 
 def costs(folder: Path, calls: int) -> list[Cost]:
-    """The costs of a plain read and of an order, each from `calls` calls repeated five times."""
+    """The costs of a plain read and of an order, the best of 25 series of `calls` calls each."""
     read = Request("GET", READ, _ASKED)
     order = Request("POST", ORDER, _ASKED, order_body(time.time()).encode())
     return [
@@ -80,79 +81,75 @@ def costs(folder: Path, calls: int) -> list[Cost]:
 
 
 class _Sidecar:
-    """A gateway with its listeners, as `sidecar run` wires them, and a broker that answers at once."""
+    """A gateway whose broker answers at once, and some of the listeners that `sidecar run` gives it."""
 
-    def __init__(self, answer: Answer, folder: Path) -> None:
-        self.clock = SystemClock()
-        self.bus = Bus(self.clock)
+    def __init__(self, answer: Answer, folder: Path, listeners: Sequence[str]) -> None:
+        clock = SystemClock()
+        bus = Bus(clock)
         settings = Broker.model_validate(_BROKER)
-        address = Address(self.clock)
-        self.profile = build(settings)
-        self.gateway = Gateway(
-            "binance", settings, self.profile, address=address, bus=self.bus, clock=self.clock, rng=Random(1)
-        )
+        profile = build(settings)
+        gateway = Gateway("binance", settings, profile, address=Address(clock), bus=bus, clock=clock, rng=Random(1))
 
         async def send(request: Request, *, seconds: float) -> Answer:
             del request, seconds
             return answer
 
         # The wire is the one part that must not be measured here, and no caller but a benchmark wants to exchange it.
-        self.gateway._transport.send = send  # type: ignore[method-assign]  # noqa: SLF001
-        shapes = [self.gateway.shape()]
+        gateway._transport.send = send  # type: ignore[method-assign]  # noqa: SLF001
+        shapes = [gateway.shape()]
         telemetry = Telemetry.model_validate({"otlp": {"endpoint": "http://127.0.0.1:1"}})
-        self.audit = AuditLog(folder, bot="bench", retention_days=1, clock=self.clock)
-        self.traces = Traces(telemetry, shapes, bot="bench", version="0", environment={}, exporter=_Swallow())
-        self.metrics = Metrics(shapes, bot="bench", version="0", traced=self.traces.traced)
-        self.news = NewsLog(600, self.clock)
+        self.run = gateway.run
+        self.audit = AuditLog(folder, bot="bench", retention_days=1, clock=clock)
+        self._traces = Traces(telemetry, shapes, bot="bench", version="0", environment={}, exporter=_Swallow())
+        self.audit.open()
+        metrics = Metrics(shapes, bot="bench", version="0", traced=self._traces.traced)
+        known: Mapping[str, Metrics | Traces | AuditLog | NewsLog] = {
+            METRICS: metrics,
+            TRACES: self._traces,
+            AUDIT: self.audit,
+            NEWS: NewsLog(600, clock),
+        }
+        for name in listeners:
+            known[name].subscribe(bus)
 
     def close(self) -> None:
         self.audit.close(10)
-        self.traces.shutdown(10)
+        self._traces.shutdown(10)
 
 
 def _cost(kind: str, request: Request, answer: Answer, folder: Path, calls: int) -> Cost:
-    sidecar = _Sidecar(answer, folder / f"policy-{kind}")
-    sidecar.audit.open()
+    sidecars: dict[tuple[str, ...], _Sidecar] = {}
     try:
-        events = uvloop.run(_events_of_a_call(sidecar.gateway, sidecar.bus, request))
-        parts = dict(_decisions(sidecar.profile, request, answer, calls))
-        parts |= dict(_tellings(sidecar, events, calls))
-        for listener in (sidecar.audit, sidecar.metrics, sidecar.traces, sidecar.news):
-            listener.subscribe(sidecar.bus)
-        whole, beside = uvloop.run(_whole(sidecar, request, calls))
+        for listeners in ((), *((name,) for name in LISTENERS), LISTENERS):
+            sidecars[listeners] = _Sidecar(answer, folder / "-".join((kind, *listeners)), listeners)
+        told, beside = uvloop.run(_told(sidecars, request, calls))
     finally:
-        sidecar.close()
-    parts["pipeline, the rest"] = whole - sum(parts.values())
-    return Cost(kind, parts, whole, beside)
+        for sidecar in sidecars.values():
+            sidecar.close()
+    parts = dict(_decisions(build(Broker.model_validate(_BROKER)), request, answer, calls))
+    parts["pipeline, the rest"] = told[()] - sum(parts.values())
+    parts |= {name: max(0.0, told[name,] - told[()]) for name in LISTENERS}
+    return Cost(kind, parts, told[LISTENERS], beside)
 
 
-async def _events_of_a_call(gateway: Gateway, bus: Bus, request: Request) -> list[Event]:
-    told: list[Event] = []
-    for kind in Event.__args__:
-        bus.subscribe(kind, lambda event: told.append(event) if recording else None)
-    recording = False
-    await gateway.run(request)
-    recording = True
-    await gateway.run(request)
-    recording = False
-    return told
-
-
-async def _whole(sidecar: _Sidecar, request: Request, calls: int) -> tuple[float, float]:
-    run = sidecar.gateway.run
-    for _ in range(_WARM_UP):
-        await run(request)
-    on_path, in_all = [], []
-    for _ in range(_REPEATS):
-        all_before, before = time.process_time(), time.thread_time()
-        for _ in range(calls):
-            await run(request)
-        on_path.append((time.thread_time() - before) / calls * 1e6)
-        while sidecar.audit.readings().queued:
-            time.sleep(0.01)  # noqa: ASYNC251 - nothing else runs on this loop
-        in_all.append((time.process_time() - all_before) / calls * 1e6)
-    whole = median(on_path)
-    return whole, max(0.0, median(in_all) - whole)
+async def _told(
+    sidecars: Mapping[tuple[str, ...], _Sidecar], request: Request, calls: int
+) -> tuple[dict[tuple[str, ...], float], float]:
+    """Microseconds of a call by who listens, in turns; and what everybody together costs in other threads."""
+    series: dict[tuple[str, ...], list[float]] = {listeners: [] for listeners in sidecars}
+    beside = 0.0
+    for _ in range(_SERIES):
+        for listeners, sidecar in sidecars.items():
+            all_threads, own = time.process_time(), time.thread_time()
+            for _ in range(calls):
+                await sidecar.run(request)
+            series[listeners].append(time.thread_time() - own)
+            while sidecar.audit.readings().queued:
+                time.sleep(0.01)  # noqa: ASYNC251 - nothing else runs on this loop
+            if listeners == LISTENERS:
+                beside += (time.process_time() - all_threads) - (time.thread_time() - own)
+    whole = {listeners: min(times) / calls * 1e6 for listeners, times in series.items()}
+    return whole, max(0.0, beside / _SERIES / calls * 1e6)
 
 
 def _decisions(profile: Profile, request: Request, answer: Answer, calls: int) -> Iterator[tuple[str, float]]:
@@ -184,7 +181,7 @@ def _limiter(  # noqa: PLR0917 - six parts of one call
 ) -> Iterator[tuple[str, float]]:
     readings = profile.readings(answer.headers)
     taking, settling = [], []
-    for _ in range(_REPEATS):
+    for _ in range(_SERIES):
         start = time.thread_time()
         leases = [limiter.try_acquire(intent) for _ in range(calls)]
         middle = time.thread_time()
@@ -194,38 +191,16 @@ def _limiter(  # noqa: PLR0917 - six parts of one call
             limiter.settle(lease, readings, verdict)
         taking.append(middle - start)
         settling.append(time.thread_time() - middle)
-    yield "limiter", median(taking) / calls * 1e6
-    yield "settle", median(settling) / calls * 1e6
-
-
-def _tellings(sidecar: _Sidecar, events: list[Event], calls: int) -> Iterator[tuple[str, float]]:
-    """What each listener does with the events of one call."""
-    idle = _telling(Bus(sidecar.clock), events, calls)
-    for name, listener in (
-        ("events to metrics", sidecar.metrics),
-        ("traces", sidecar.traces),
-        ("audit put", sidecar.audit),
-        ("news", sidecar.news),
-    ):
-        bus = Bus(sidecar.clock)
-        listener.subscribe(bus)
-        yield name, max(0.0, _telling(bus, events, calls) - idle)
-
-
-def _telling(bus: Bus, events: list[Event], calls: int) -> float:
-    def tell() -> None:
-        for event in events:
-            bus.emit(event)
-
-    return _timed(tell, calls)
+    yield "limiter", min(taking) / calls * 1e6
+    yield "settle", min(settling) / calls * 1e6
 
 
 def _timed(action: Callable[[], object], times: int) -> float:
-    """Microseconds of this thread for one `action`: the median of five series."""
+    """Microseconds of this thread for one `action`."""
     series = []
-    for _ in range(_REPEATS):
+    for _ in range(_SERIES):
         start = time.thread_time()
         for _ in range(times):
             action()
-        series.append((time.thread_time() - start) / times * 1e6)
-    return median(series)
+        series.append(time.thread_time() - start)
+    return min(series) / times * 1e6

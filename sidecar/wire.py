@@ -19,9 +19,9 @@ def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
     return None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Request:
-    """What goes to the broker: the method and the bytes that a signature may cover."""
+    """What goes to the broker: the method and the bytes that a signature may cover. It has no telling `repr`."""
 
     method: str
     target: str
@@ -35,9 +35,9 @@ class Request:
         self.path, _, self.query = self.target.partition("?")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Answer:
-    """What goes back to the bot."""
+    """What goes back to the bot. It has no telling `repr`: it may hold a listen key or an account's balance."""
 
     status: int
     headers: Headers

@@ -34,7 +34,7 @@ class Connection(web.RequestHandler):
         super().__init__(server, **options)
         self._server = server
         self.uid: int | None = None
-        self.reading = False
+        self.unanswered = False
         """Whether bytes have come in since the last answer: a request may be on its way."""
         self.on_lost: Callable[[], object] | None = None
         """Called when the bot hangs up; set while a stream is relayed."""
@@ -51,6 +51,7 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and notice when they break the body that is being read."""
+        self.unanswered = True
         super().data_received(data)
         if self.reading is not None:
             self.fail_if_broken(self.reading)
@@ -66,15 +67,10 @@ class Connection(web.RequestHandler):
             body.set_exception(web.RequestPayloadError("broken framing"))
             body.feed_eof()
 
-    def data_received(self, data: bytes) -> None:
-        """Note that a request may be on its way."""
-        self.reading = True
-        super().data_received(data)
-
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell the stream, and whoever waits for the end, that nobody listens any more."""
         super().connection_lost(exc)
-        self.reading = False
+        self.unanswered = False
         self._server.settled()
         if self.on_lost is not None:
             self.on_lost()
@@ -148,17 +144,19 @@ class Server(web.Server):
         for stream in self._streams:
             stream.cancel()
 
-    async def drained(self) -> None:
-        """Close the connections on which nothing happens, and return when the others are through.
+    def close_idle(self) -> None:
+        """Close the connections on which nothing happens; only some time after `wind_down`.
 
-        Only after `wind_down`, and some time after it: a bot that keeps its connection cannot know of the stop before
-        it has been answered once more, and a request that meets a closing connection looks to it as if it might have
-        been executed.
+        A bot that keeps its connection does not know of the stop before it has been answered once more, and a request
+        that meets a closing connection looks to the bot as if it might have been executed.
         """
         for connection in self._own_connections():
-            if connection not in self._busy and not connection.reading:
+            if connection not in self._busy and not connection.unanswered:
                 connection.force_close()
-        while self._busy or any(connection.reading for connection in self._own_connections()):
+
+    async def drained(self) -> None:
+        """Return when no request is being read or answered any more; only after `close_idle`."""
+        while self._busy or any(connection.unanswered for connection in self._own_connections()):
             self._settled.clear()
             await self._settled.wait()
 
@@ -209,7 +207,7 @@ class Server(web.Server):
             return reply
         finally:
             del self._busy[connection]
-            connection.reading = False
+            connection.unanswered = False
             self.settled()
 
     async def _read(self, request: web.BaseRequest, connection: Connection) -> bytes:

@@ -160,6 +160,10 @@ class Api:
             bots.server.wind_down()
         if seconds <= 0:
             return
+        if any(bots.server.connections for bots in self._bots):
+            await self._clock.sleep(min(FAREWELL_SECONDS, seconds))
+        for bots in self._bots:
+            bots.server.close_idle()
         drained = asyncio.create_task(self._drained())
         expired = asyncio.Event()
         timer = self._clock.call_later(seconds, expired.set)

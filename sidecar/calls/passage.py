@@ -75,10 +75,12 @@ class Passage:
 
         Raises:
             Stale: when the connection has served before and must not be used any more.
+            ClientConnectionResetError: when a new connection was closed at once.
         """
         protocol = connection.protocol
-        if protocol is None or protocol.transport is None:
-            raise Stale
+        if protocol is None or protocol.transport is None or protocol.transport.is_closing():
+            # A new one: the pool hands out no old one that is known to be closed.
+            raise aiohttp.ClientConnectionResetError("the broker closed a new connection")
         if protocol in self._used and (protocol.should_close or _stirred(protocol.transport)):
             raise Stale
         self._used.add(protocol)

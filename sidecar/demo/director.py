@@ -153,9 +153,9 @@ class Director:
             f'curl -d \'{{"kind":"reset_after"}}\' {self._troupe.brokers["oanda"]}/_control/faults',
         )
         for what, where in stage.addresses:
-            self._narrator.say(f"{what}: {where}", Tone.QUIET)
+            self._narrator.aside(f"{what}: {where}")
         for what in stage.commands:
-            self._narrator.say(f"try in a second terminal: {what}", Tone.QUIET)
+            self._narrator.aside(f"try in a second terminal: {what}")
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
         begun = asyncio.Event()
@@ -190,7 +190,7 @@ class Director:
 
     async def _sum_up(self) -> None:
         narrator = self._narrator
-        narrator.chapter("The end", f"ended: {self._reason}.")
+        narrator.chapter("The end", f"ended: {self._reason}")
         narrator.refresh()
         await self._troupe.stop_trading()
         if not self._brokers:
@@ -201,6 +201,10 @@ class Director:
         balance = narrator.promises.balance(book)
         for line in summary(narrator.stage, self._chronicle, balance):
             narrator.say(line, Tone.VERDICT)
+        place = self._place
+        narrator.say(
+            f"left to look into: {place.traces}, {place.audit}/, {place.config}, {place.folder}/*.log", Tone.VERDICT
+        )
         if balance.duplicates or balance.wrong:
             raise DemoError("what the bots were told is not what the brokers executed: please report this")
 

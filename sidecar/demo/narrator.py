@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from textwrap import shorten
 
 from sidecar.demo import telling
 from sidecar.demo.bots.diary import Told
@@ -10,6 +11,8 @@ from sidecar.demo.chronicle import Happening
 from sidecar.demo.promises import Promises
 from sidecar.demo.stage import BotView, Line, Show, Stage, Tone
 
+_LONGEST = 140
+"""Characters of a bot's line: some client libraries put a whole answer into their errors."""
 _GOOD = frozenset({"CLOSED", "open again"})
 _DOUBTS = frozenset({Told.UNKNOWN, Told.FOUND, Told.MISSING})
 
@@ -35,14 +38,24 @@ class Narrator:
         """Tell one line."""
         line = Line(self.stage.now(), who, text, tone)
         self.stage.news.append(line)
-        if tone in {Tone.CHAPTER, Tone.VERDICT}:
+        if tone is Tone.VERDICT:
             self.stage.told.append(line)
+        self._shown(lambda: self._show.line(line))
+
+    def aside(self, text: str) -> None:
+        """Tell what a screen shows all the time, to those who have none."""
+        line = Line(self.stage.now(), "demo", text, Tone.QUIET)
         self._shown(lambda: self._show.line(line))
 
     def chapter(self, title: str, announcement: str) -> None:
         """Begin a chapter."""
-        self.stage.chapter, self.stage.announcement = title, announcement
-        self.say(f"{title}: {announcement}", Tone.CHAPTER)
+        stage = self.stage
+        stage.chapter, stage.announcement = title, announcement
+        line = Line(stage.now(), "demo", f"{title}: {announcement}", Tone.CHAPTER)
+        stage.told.append(line)
+        # The announcement stands at the top of a screen already.
+        stage.news.append(Line(line.at, line.who, title, Tone.CHAPTER))
+        self._shown(lambda: self._show.line(line))
 
     def refresh(self) -> None:
         """Show the stage as it is now."""
@@ -68,7 +81,7 @@ class Narrator:
 
     def _bot(self, view: BotView, line: str) -> None:
         note = json.loads(line)
-        text, failed = str(note["text"]), bool(note.get("failed"))
+        text, failed = shorten(str(note["text"]), _LONGEST, placeholder=" ..."), bool(note.get("failed"))
         view.text, view.failed = text, failed
         told = Told(note["told"]) if "told" in note else None
         if told is not None:

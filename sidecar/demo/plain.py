@@ -17,9 +17,9 @@ class PlainShow:
 
     def line(self, line: Line) -> None:
         """Write one line."""
-        text = f"{line.at:6.1f} s  {line.who:<10}  {line.text}"
         gap = "\n" if line.tone is Tone.CHAPTER else ""
-        self._out.write(f"{gap}{text}\n")
+        mark = "=> " if line.tone is Tone.VERDICT else ""
+        self._out.write(f"{gap}{line.at:6.1f} s  {line.who:<10}  {mark}{line.text}\n")
         self._out.flush()
 
     def refresh(self) -> None:

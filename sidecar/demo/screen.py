@@ -1,5 +1,6 @@
 """The live screen: brokers, bots and news at a glance, from 80 columns on."""
 
+import math
 from typing import Any, Final
 
 from rich.console import Console, Group, RenderableType
@@ -8,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sidecar.demo.stage import BotView, Line, Stage, Tone
+from sidecar.demo.telling import counted
 
 _TONES: Final = {
     Tone.PLAIN: "",
@@ -18,8 +20,18 @@ _TONES: Final = {
     Tone.VERDICT: "bold",
 }
 _SHOWN_LIMITS: Final = {"binance": ("weight_1m", "orders_10s"), "oanda": ("global", "orders")}
-_BAR: Final = 10
+_BAR: Final = 7
+_LIMIT_NAME: Final = 11
+_WARNING: Final = 0.8
+"""Where the sidecar begins to warn."""
+_BROKER: Final = 7
 _WHO: Final = 11
+_FULL: Final = 80
+"""Columns from which on everything is shown."""
+_LOW: Final = 20
+"""Rows below which there is no room for what never changes."""
+_ROOMY: Final = 30
+"""Rows from which on there is room for more air."""
 
 
 class ScreenShow:
@@ -52,10 +64,11 @@ class ScreenShow:
 
 def draw(stage: Stage, width: int, height: int) -> RenderableType:
     """The whole screen."""
+    gap = [Text("")] if height >= _ROOMY else []
     announcement = Text(stage.announcement, style="cyan").wrap(Console(width=width), width)
     top: list[Text | Table] = [_title(stage, width), *announcement, Text("")]
-    top += [_brokers(stage, width), Text(""), _bots(stage, width), Text("")]
-    foot = [Text(""), *_foot(stage, width)]
+    top += [_brokers(stage, width), *gap, _bots(stage, width), Text("")]
+    foot = [Text(""), *_foot(stage, width)] if height >= _LOW else []
     taken = len(foot) + sum(part.row_count if isinstance(part, Table) else 1 for part in top)
     return Group(*top, *_news(stage, width, max(1, height - taken)), *foot)
 
@@ -63,7 +76,7 @@ def draw(stage: Stage, width: int, height: int) -> RenderableType:
 def _title(stage: Stage, width: int) -> Text:
     left = Text.assemble(("broker-sidecar demo", "bold"), "  ", (stage.chapter, "bold cyan"))
     minutes, rest = divmod(int(stage.now()), 60)
-    right = f"{stage.calls} calls  {stage.retries} retries  {minutes}:{rest:02d}"
+    right = f"{counted(stage.calls, 'call')}  {counted(stage.retries, 'retry', 'retries')}  {minutes}:{rest:02d}"
     left.truncate(max(0, width - len(right) - 1))
     left.pad_right(max(0, width - left.cell_len - len(right)))
     return left.append(right, style="dim")
@@ -75,36 +88,43 @@ def _grid() -> Table:
 
 def _brokers(stage: Stage, width: int) -> Table:
     grid = _grid()
-    grid.add_column(width=8, no_wrap=True)
-    grid.add_column(width=max(20, width - 8 - 2 * 25 - 6), no_wrap=True, overflow="ellipsis")
-    grid.add_column(width=25, no_wrap=True)
-    grid.add_column(width=25, no_wrap=True)
+    bar = max(_BAR, min(3 * _BAR, (width - _FULL) // 2 + _BAR))
+    limit_width = bar + _LIMIT_NAME + 5
+    shown = 2 if width >= _FULL else 1
+    grid.add_column(width=_BROKER, no_wrap=True)
+    grid.add_column(width=max(18, width - _BROKER - 2 - shown * (limit_width + 2)), no_wrap=True, overflow="ellipsis")
+    for _ in range(shown):
+        grid.add_column(width=limit_width, no_wrap=True)
     for broker in stage.brokers:
         wanted = _SHOWN_LIMITS.get(broker["name"], ())
-        limits = [limit for limit in broker["limits"] if limit["limit"] in wanted]
-        bars = [_bar(limit) for limit in limits]
-        grid.add_row(Text(broker["name"], style="bold"), _state(broker), *bars)
+        bars = [_bar(limit, bar) for limit in broker["limits"] if limit["limit"] in wanted]
+        grid.add_row(Text(broker["name"], style="bold"), _state(broker, stage.unix_now()), *bars[:shown])
     return grid
 
 
-def _state(broker: dict[str, Any]) -> Text:
-    if broker["gate"]["shut"]:
-        return Text(f"● gate shut: {broker['gate']['outcome'].replace('_', ' ')}", style="yellow")
+def _state(broker: dict[str, Any], now: float) -> Text:
+    gate = broker["gate"]
+    if gate["shut"]:
+        return Text(f"● gate shut {_left(gate['until'], now)}", style="yellow")
     unwell = [breaker for breaker in broker["breakers"] if breaker["state"] != "closed"]
     if not unwell:
-        return Text("● breakers closed", style="green")
+        return Text("● all closed", style="green")
     breaker = unwell[0]
     colour = "red" if breaker["state"] == "open" else "yellow"
-    return Text(f"● {breaker['group']} {breaker['state'].replace('_', ' ')}", style=colour)
+    state = breaker["state"].replace("_", " ")
+    return Text(f"● {breaker['group']} {state} {_left(breaker['retry_at'], now)}", style=colour)
 
 
-def _bar(limit: dict[str, Any]) -> Text:
+def _left(until: float | None, now: float) -> str:
+    return "" if until is None else f"{max(0.0, until - now):.0f} s"
+
+
+def _bar(limit: dict[str, Any], length: int) -> Text:
     share = min(1.0, limit["used"] / limit["capacity"]) if limit["capacity"] else 0.0
-    full = min(_BAR, round(share * _BAR + 0.49)) if limit["used"] else 0
-    style = "green" if share < 0.8 else "yellow"  # noqa: PLR2004 - where the sidecar begins to warn
-    return Text.assemble(
-        (f"{limit['limit']} ", "dim"), ("━" * full, style), ("━" * (_BAR - full), "bright_black"), f" {share:.0%}"
-    )
+    full = math.ceil(share * length)
+    style = "green" if share < _WARNING else "yellow"
+    name = f"{limit['limit']:<{_LIMIT_NAME}}"
+    return Text.assemble((name, "dim"), ("━" * full, style), ("━" * (length - full), "bright_black"), f" {share:>3.0%}")
 
 
 def _bots(stage: Stage, width: int) -> Table:
@@ -127,6 +147,8 @@ def _news(stage: Stage, width: int, room: int) -> list[Text]:
     for line in reversed(stage.news):
         wrapped = list(_told(line, width).wrap(console, width))
         if len(lines) + len(wrapped) > room:
+            # On a very low screen, the beginning of the newest is better than nothing.
+            lines = lines or wrapped[:room]
             break
         lines = wrapped + lines
     return lines + [Text("")] * (room - len(lines))

@@ -30,7 +30,7 @@ def show(options: Options) -> int:
 
 async def _show(options: Options, place: Place) -> int:
     began = time.monotonic()
-    stage = Stage(bot_views(), now=lambda: time.monotonic() - began)
+    stage = Stage(bot_views(), now=lambda: time.monotonic() - began, unix_now=time.time)
     shown = _screen(stage) if _on_a_terminal(options) else PlainShow(stage, sys.stdout)
 
     def narrator(on_deaf: Callable[[], None]) -> Narrator:

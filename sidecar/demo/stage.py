@@ -50,6 +50,8 @@ class Stage:
     bots: dict[str, BotView]
     now: Callable[[], float]
     """Seconds since the demo began."""
+    unix_now: Callable[[], float]
+    """Unix seconds."""
     addresses: tuple[tuple[str, str], ...] = ()
     """What can be looked into, by name: metrics, traces, audit."""
     commands: tuple[str, ...] = ()

@@ -20,8 +20,10 @@ def summary(stage: Stage, chronicle: Chronicle, balance: Balance) -> list[str]:
     )
     orders = (
         f"orders: {balance.sent} sent by the bots: {balance.executed} told executed, {balance.not_executed} told not "
-        f"executed, {balance.unknown} told unknown (of which the brokers executed {balance.unknown_executed})"
+        f"executed, {balance.unknown} told unknown"
     )
+    if balance.unknown:
+        orders += f" (the brokers executed {balance.unknown_executed} of these)"
     if balance.on_the_way:
         orders += f", {balance.on_the_way} on the way when the demo ended"
     truth = f"held against the brokers' books: {balance.duplicates} duplicates, {balance.wrong} wrong answers"

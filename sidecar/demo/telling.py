@@ -39,7 +39,7 @@ _DENIED: Final[Mapping[str, str]] = MappingProxyType(
 
 def seconds(value: float) -> str:
     """A duration for people."""
-    return f"{value:.0f} s" if value >= 10 or value == round(value) else f"{value:.1f} s"  # noqa: PLR2004
+    return f"{value:.0f} s" if value >= 10 else f"{round(value, 1):g} s"  # noqa: PLR2004 - tenths tell nothing more
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

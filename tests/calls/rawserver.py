@@ -131,6 +131,25 @@ def answering(*answers: bytes) -> Script:
     return script
 
 
+def ending(after: bytes, *, reset: bool) -> Script:
+    """A script that reads a request, writes `after`, and ends the connection."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        if after:
+            await connection.write(after)
+            await asyncio.sleep(0.02)  # lets the client read: a reset would throw away what it has not read yet
+        await (connection.reset() if reset else connection.close())
+
+    return script
+
+
+async def silent(connection: Connection) -> None:
+    """A script that reads a request and never answers."""
+    await connection.request()
+    await connection.gone()
+
+
 @asynccontextmanager
 async def opened(
     server: RawServer | str, *, timeouts: dict[str, float] | None = None, **settings: Any

@@ -13,8 +13,7 @@ from sidecar.calls.passage import PassageRequest
 from sidecar.calls.transport import MaybeSent, NotSent
 from sidecar.wire import Answer, Headers, Request, header
 from tests.calls.rawserver import Connection, RawServer, answering, ok, opened
-
-SECONDS = 5.0
+from tests.calls.secretive import SECONDS
 
 
 async def sent(request: Request, base_path: str = "") -> bytes:

@@ -7,9 +7,9 @@ import pytest
 
 from sidecar.calls.transport import MaybeSent, NotSent, Transport, TransportError
 from sidecar.wire import Answer, Request
-from tests.calls.rawserver import Connection, RawServer, answering, ok, opened
+from tests.calls.rawserver import Connection, RawServer, answering, ok, opened, silent
+from tests.calls.secretive import SECONDS
 
-SECONDS = 5.0
 STREAM = Request("GET", "/v3/pricing/stream?instruments=EUR_USD%2CUSD_JPY", ((b"Authorization", b"Bearer T"),))
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Stream: yes\r\n\r\n"
 LAST = b"0\r\n\r\n"
@@ -154,11 +154,6 @@ async def test_a_refused_stream_is_read_whole(status: int) -> None:
             answer = await transport.stream(STREAM, seconds=SECONDS)
             assert (answer.status, answer.body, answer.chunks) == (status, b'{"errorMessage": "no"', None)
         assert server.connections == 1
-
-
-async def silent(connection: Connection) -> None:
-    await connection.request()
-    await connection.gone()
 
 
 async def test_a_stream_whose_head_does_not_come_in_time_is_lost() -> None:

@@ -9,17 +9,13 @@ class Lease:
     `waited`: seconds that the call was made to wait for it.
     """
 
-    __slots__ = ("_open", "marks", "needs", "tick", "waited")
+    __slots__ = ("marks", "needs", "open", "tick", "waited")
 
-    def __init__(self, needs: tuple[Need, ...], tick: int, marks: tuple[float, ...]) -> None:
+    def __init__(self, needs: tuple[Need, ...], tick: int, marks: list[float]) -> None:
         self.needs = needs
         self.tick = tick
         self.marks = marks
-        """What had certainly been counted in each window with a header when the attempt left."""
+        """What had certainly been counted in each window when the attempt left."""
         self.waited = 0.0
-        self._open = True
-
-    def close(self) -> bool:
-        """Whether this is the first time that it is handed back."""
-        first, self._open = self._open, False
-        return first
+        self.open = True
+        """Whether it is still to be settled."""

@@ -37,6 +37,7 @@ _KEPT_NEEDS: Final = 1024
 _JITTER_SHARE: Final = 0.1
 _JITTER_SECONDS: Final = 1.0
 """A pause that the sidecar chose itself is lengthened at random by up to a tenth, at most a second."""
+_OK: Final = Outcome.OK
 _ANSWERED: Final = frozenset({Outcome.OK, Outcome.REJECTED})
 _TOO_MUCH: Final = frozenset({Outcome.RATE_LIMITED, Outcome.BANNED})
 
@@ -61,6 +62,7 @@ class Limiter:
     ) -> None:
         self._broker = broker
         self._settings = settings
+        self._open_share = settings.wait_at
         self._address = address
         self._gate = address.gate
         self._queue = address.queue
@@ -68,7 +70,7 @@ class Limiter:
         self._bus = bus
         self._clock = clock
         self._jitter = jitter
-        self._headed: list[Window] = []
+        self._windows: list[Window] = []
         self._meters: dict[str, Meter] = {}
         self._default_costs: dict[str, float] = {}
         self._groups: dict[str, str] = {}
@@ -83,9 +85,8 @@ class Limiter:
         mark = -1
         if isinstance(limit, Window):
             self._default_costs[spec.name] = cost
-            # Any window may be told by an answer, also where the specification names no header for it.
-            mark = len(self._headed)
-            self._headed.append(limit)
+            mark = len(self._windows)
+            self._windows.append(limit)
         elif isinstance(spec, BucketSpec):
             self._groups[spec.name] = spec.group
         self._meters[spec.name] = Meter(limit, self._broker, self._bus, warn_at=self._settings.warn_at, mark=mark)
@@ -101,9 +102,9 @@ class Limiter:
         priority = intent.priority
         if self._gate.busy and self._gate.remaining() > 0:
             return None
-        if self._queue and self._queue.holds(needs, priority):
+        if self._queue.waiters and self._queue.holds(needs, priority):
             return None
-        share = 1.0 if priority <= _RESERVED_UP_TO else self._settings.wait_at
+        share = 1.0 if priority <= _RESERVED_UP_TO else self._open_share
         for limit, cost, _ in needs:
             if not limit.fits(cost, share):
                 return None
@@ -142,7 +143,7 @@ class Limiter:
 
     def _waiter(self, intent: Intent, deadline: float) -> Waiter:
         needs = self._needs[intent.endpoint.group, intent.costs]
-        share = 1.0 if intent.priority <= _RESERVED_UP_TO else self._settings.wait_at
+        share = 1.0 if intent.priority <= _RESERVED_UP_TO else self._open_share
         return Waiter(needs, intent.priority, share, deadline, lambda: self._take(needs))
 
     def _abandon(self, waiter: Waiter) -> None:
@@ -156,7 +157,7 @@ class Limiter:
 
     def _give_back(self, lease: Lease) -> None:
         """Undo a lease that no attempt will use; whoever waits may have it."""
-        lease.close()
+        lease.open = False
         for limit, cost, _ in lease.needs:
             limit.give_back(cost)
         self._queue.serve()
@@ -166,7 +167,7 @@ class Limiter:
             limit.take(cost)
         if self._gate.busy:
             self._gate.passed()
-        return Lease(needs, self._ticks.now, tuple([window.settled for window in self._headed]))
+        return Lease(needs, self._ticks.now, [window.settled for window in self._windows])
 
     def _resolve(self, key: tuple[str, tuple[tuple[str, float], ...]]) -> tuple[Need, ...]:
         group, costs = key
@@ -206,34 +207,42 @@ class Limiter:
         A lease that was settled before is ignored. An attempt that never reached the broker stays counted until a
         reading shows that it was not: what cannot be proven not to have arrived is taken to have arrived.
         """
-        if not lease.close():
+        if not lease.open:
             return ()
+        lease.open = False
         now = self._clock.now()
         tick = lease.tick
+        outcome = verdict.outcome
+        # Most attempts end well, and hashing an enumeration's member is slow: ask for identity first.
+        too_much = outcome is not _OK and outcome in _TOO_MUCH
+        news = too_much or bool(readings)
         for limit, cost, _ in lease.needs:
             if isinstance(limit, Window):
                 limit.settle(cost, tick, now)
-        told = tuple([told for reading in readings if (told := self._read(reading, lease, now)) is not None])
+                news = True
+        told: tuple[LimitReading, ...] = ()
+        for reading in readings:
+            told += self._read(reading, lease, now)
         for _, _, meter in lease.needs:
             meter.check(now)
-        outcome = verdict.outcome
-        if outcome in _TOO_MUCH:
+        if too_much:
             self._shut(lease, verdict, now, gradual=not told)
         elif self._gate.streak and outcome in _ANSWERED:
             self._gate.calm(tick)
-        if self._queue:
+        if news and self._queue.waiters:
             self._queue.serve()
         return told
 
-    def _read(self, reading: Reading, lease: Lease, now: float) -> LimitReading | None:
+    def _read(self, reading: Reading, lease: Lease, now: float) -> tuple[LimitReading, ...]:
         meter = self._meters.get(reading.limit)
         if meter is None or meter.mark < 0:
-            return None
-        window = self._headed[meter.mark]
+            return ()
+        window = self._windows[meter.mark]
         if reading.capacity is not None and reading.capacity != window.capacity:
             self._learn_window(window, reading.capacity)
-        if reading.used is None:
-            return None
+        used = reading.used
+        if used is None or not 0.0 <= used < math.inf:
+            return ()
         cost = 0.0
         for limit, charged, _ in lease.needs:
             if limit is window:
@@ -241,13 +250,12 @@ class Limiter:
                 break
         else:
             window.refresh()
-        mark = lease.marks[meter.mark]
-        window.read(reading.used, now, cost=cost, tick=lease.tick, mark=mark, resets_at=reading.resets_at)
+        window.read(used, cost, (lease.tick, lease.marks[meter.mark]), now, reading.resets_at)
         if not cost:
             meter.check(now)
-        told = LimitReading(self._broker, reading.limit, reading.used, window.capacity, now)
+        told = LimitReading(self._broker, reading.limit, used, window.capacity, now)
         self._bus.emit(told)
-        return told
+        return (told,)
 
     def _shut(self, lease: Lease, verdict: Verdict, now: float, *, gradual: bool) -> None:
         guessed = self._gate.guess(lease.tick, verdict.outcome)
@@ -281,7 +289,7 @@ class Limiter:
                     self._learn_window(limit, spec.capacity)
             elif isinstance(limit, Bucket) and isinstance(spec, BucketSpec):
                 self._learn_bucket(limit, spec)
-        if specs and self._queue:
+        if specs and self._queue.waiters:
             self._queue.serve()
 
     def _learn_window(self, window: Window, capacity: float) -> None:

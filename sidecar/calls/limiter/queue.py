@@ -61,15 +61,14 @@ class Queue:
     def __init__(self, clock: Clock, gate: Gate) -> None:
         self._clock = clock
         self._gate = gate
-        self._waiters: list[Waiter] = []
+        self.waiters: list[Waiter] = []
+        """Those who wait, in order; for others to read only."""
         self._arrived = 0
         self._held: dict[Limit, int] = {}
         self._held_at_gate = _NOBODY
+        self._soonest: dict[tuple[Limit, float, float], float] = {}
         self._timer: Cancellable | None = None
         self._wakes_at = math.inf
-
-    def __len__(self) -> int:
-        return len(self._waiters)
 
     def holds(self, needs: tuple[Need, ...], priority: Priority) -> bool:
         """Whether somebody of this priority or a higher one waits for one of these limits, or for the gate."""
@@ -79,57 +78,69 @@ class Queue:
 
     def waiting_for(self, limit: Limit) -> int:
         """How many are short of this limit."""
-        return sum(limit in waiter.short for waiter in self._waiters)
+        return sum(limit in waiter.short for waiter in self.waiters)
 
     def add(self, waiter: Waiter) -> None:
         """Take in a call that cannot go now; its `end` tells how it ends, possibly at once. It keeps a rank it has."""
         if waiter.rank is None:
             self._arrived += 1
             waiter.rank = (waiter.priority, self._arrived)
-        insort(self._waiters, waiter, key=lambda one: one.rank or (0, 0))
+        insort(self.waiters, waiter, key=lambda one: one.rank or (0, 0))
+        self._soonest.clear()
         wake = self._look_at(waiter, self._clock.monotonic())
         if waiter.end.done():
-            self._waiters.remove(waiter)
-        if self._waiters and wake < self._wakes_at:
+            self.waiters.remove(waiter)
+        if self.waiters and wake < self._wakes_at:
             self._arm(wake)
 
     def discard(self, waiter: Waiter) -> None:
         """A caller has gone away: forget it, and let those go whom it held up."""
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
+        if waiter in self.waiters:
+            self.waiters.remove(waiter)
             self.serve()
 
     def serve(self) -> None:
         """Let everybody go who can, in order; refuse whoever certainly comes too late; wake up for the next."""
         self._held.clear()
         self._held_at_gate = _NOBODY
+        self._soonest.clear()
         now = self._clock.monotonic()
         wake = math.inf
-        for waiter in self._waiters:
-            wake = min(wake, self._look_at(waiter, now))
-        self._waiters = [waiter for waiter in self._waiters if not waiter.end.done()]
+        for waiter in self.waiters:
+            if (again := self._look_at(waiter, now)) < wake:
+                wake = again
+        self.waiters = [waiter for waiter in self.waiters if not waiter.end.done()]
         self._arm(wake)
 
     def _look_at(self, waiter: Waiter, now: float) -> float:
         """Decide on one waiter, those before it having been decided on; returns when to look again (monotonic)."""
         if waiter.end.done():
             return math.inf
-        if (closed := self._gate.remaining()) > 0:
+        if self._gate.busy and (closed := self._gate.remaining()) > 0:
             return self._hold_at_gate(waiter, now, closed)
-        waiter.short = tuple(
-            [
-                need[0]
-                for need in waiter.needs
-                if self._is_held(need[0], waiter) or not need[0].fits(need[1], waiter.share)
-            ]
-        )
-        if waiter.short:
-            waiter.cause = waiter.short[0].name
+        short, first = self._shortage(waiter)
+        waiter.short = tuple([need[0] for need in short])
+        if short:
+            waiter.cause = short[0][0].name
         if now >= waiter.deadline:
-            return self._end(waiter, TooLate(waiter.cause or GATE, self._wait(waiter)))
-        if not waiter.short and self._held_at_gate > waiter.priority:
+            wait = max((limit.wait(cost, waiter.share) for limit, cost, _ in short), default=0.0)
+            return self._end(waiter, TooLate(waiter.cause or GATE, wait))
+        if not short and self._held_at_gate > waiter.priority:
+            self._soonest.clear()
             return self._end(waiter, waiter.grant())
-        return self._hold(waiter, now)
+        return self._hold(waiter, now, short, first)
+
+    def _shortage(self, waiter: Waiter) -> tuple[list[Need], list[Need]]:
+        """What a waiter is short of, and of that, what nobody before it waits for."""
+        short, first = [], []
+        for need in waiter.needs:
+            limit = need[0]
+            if self._held.get(limit, _NOBODY) <= waiter.priority:
+                short.append(need)
+            elif not limit.fits(need[1], waiter.share):
+                short.append(need)
+                first.append(need)
+        return short, first
 
     def _hold_at_gate(self, waiter: Waiter, now: float, closed: float) -> float:
         waiter.short = ()
@@ -139,28 +150,26 @@ class Queue:
         self._held_at_gate = min(self._held_at_gate, waiter.priority)
         return now + closed
 
-    def _hold(self, waiter: Waiter, now: float) -> float:
-        short = [need for need in waiter.needs if need[0] in waiter.short]
+    def _hold(self, waiter: Waiter, now: float, short: list[Need], first: list[Need]) -> float:
         for limit, cost, _ in short:
-            if now + limit.soonest(cost, waiter.share) >= waiter.deadline:
+            if now + self._certainly_not_within(limit, cost, waiter.share) >= waiter.deadline:
                 waiter.cause = limit.name
                 return self._end(waiter, TooLate(limit.name, limit.wait(cost, waiter.share)))
-        wait = 0.0
-        for limit, cost, _ in short:
-            if not self._is_held(limit, waiter):
-                self._held[limit] = waiter.priority
-                wait = max(wait, limit.wait(cost, waiter.share))
         # Who is held up by others only is looked at when they go; until then just its deadline matters.
-        return min(waiter.deadline, now + wait) if wait else waiter.deadline
+        wake = waiter.deadline
+        if first:
+            wake = min(wake, now + max(limit.wait(cost, waiter.share) for limit, cost, _ in first))
+        for limit, _, _ in first:
+            self._held[limit] = waiter.priority
+        return wake
 
-    def _is_held(self, limit: Limit, waiter: Waiter) -> bool:
-        return self._held.get(limit, _NOBODY) <= waiter.priority
-
-    @staticmethod
-    def _wait(waiter: Waiter) -> float:
-        return max(
-            (limit.wait(cost, waiter.share) for limit, cost, _ in waiter.needs if limit in waiter.short), default=0
-        )
+    def _certainly_not_within(self, limit: Limit, cost: float, share: float) -> float:
+        """`soonest` of a limit: many wait for the same, so it is worked out once until somebody goes."""
+        key = (limit, cost, share)
+        seconds = self._soonest.get(key)
+        if seconds is None:
+            seconds = self._soonest[key] = limit.soonest(cost, share)
+        return seconds
 
     @staticmethod
     def _end(waiter: Waiter, end: Lease | TooLate) -> float:

@@ -33,7 +33,7 @@ class Window:
 
     __slots__ = ("_anchored", "_carried", "_doubt", "_doubt_before", "_end", "_fence", "_flying", "_foreign",
                  "_foreign_before", "_margin", "_newest", "_now", "_own", "_rolled", "_seam", "_seam_at", "_ticks",
-                 "_told", "_told_before", "_trend", "capacity", "header", "name", "pinned", "read_at", "roll_at",
+                 "_told", "_told_before", "_trend", "capacity", "name", "pinned", "read_at", "roll_at",
                  "seconds", "settled", "used")  # fmt: skip
 
     def __init__(self, spec: WindowSpec, clock: Clock, ticks: Ticks, *, pinned: bool = False) -> None:
@@ -42,7 +42,6 @@ class Window:
         self.name = spec.name
         self.capacity = spec.capacity
         self.seconds = spec.seconds
-        self.header = spec.header
         self.pinned = pinned
         """Whether a person has set the capacity, so that what the broker announces does not count."""
         self.read_at: float | None = None
@@ -77,7 +76,8 @@ class Window:
         self._seam = 0.0
 
     def _refigure(self) -> None:
-        self.used = self._own + max(self._foreign, self._foreign_before)
+        before, latest = self._foreign_before, self._foreign
+        self.used = self._own + (max(before, latest))
         """What the broker has counted at most."""
 
     # The call's way
@@ -127,12 +127,13 @@ class Window:
         if now >= self._seam_at:
             self._seam += cost
 
-    def read(self, told: float, now: float, *, cost: float, tick: int, mark: float, resets_at: float | None) -> None:
+    def read(self, told: float, cost: float, sent: tuple[int, float], now: float, resets_at: float | None) -> None:
         """Take a reading from an attempt that cost `cost`, after settling it.
 
-        `mark` is what `settled` was when the attempt was sent, at `tick`.
+        `sent`: the tick at which it was sent, and what `settled` was then.
         """
         self.read_at = now
+        tick, settled = sent
         if tick < self._rolled:
             return  # Sent before the boundary: nobody knows which window it tells of.
         later = tick >= self._fence
@@ -146,7 +147,8 @@ class Window:
             if tick >= self._newest:
                 # All that was read before is older than this.
                 self._foreign_before = self._foreign = 0.0
-            self._foreign = max(self._foreign, told - mark - cost)
+            if (foreign := told - settled - cost) > self._foreign:
+                self._foreign = foreign
             self._told = max(self._told, told)
         if resets_at is not None:
             self._anchor(resets_at, now)
@@ -157,12 +159,13 @@ class Window:
         return told < self._told_before or (resets_at is not None and resets_at > self._end + self._margin)
 
     def _pass_fence(self) -> None:
-        """This attempt was sent after the fence: its reading includes all that was answered before."""
-        self._own -= self._doubt_before
+        """A reading has come of an attempt that was sent after the fence: it includes all that was answered before."""
+        if self._doubt_before:
+            self._own -= self._doubt_before
         self._doubt_before, self._doubt = self._doubt, 0.0
         self._foreign_before, self._foreign = self._foreign, 0.0
         self._told_before = self._told
-        self._fence = self._ticks.advance()
+        self._fence = self._ticks.now + 1  # The tick that begins when the reading has been taken.
 
     def _anchor(self, resets_at: float, now: float) -> None:
         # Once a window: a broker that tells a sliding reset must not push the end away for ever.

@@ -85,14 +85,10 @@ class Bench:
         lease = self.lease(weight(cost, Priority.CANCEL))
         self.limiter.settle(lease, () if used is None else told(used), verdict)
 
-    @property
-    def waiting(self) -> int:
-        return len(self.address.queue)
-
     def nothing_is_left_behind(self) -> bool:
         """Nobody waits, and no timer runs."""
         queue = self.address.queue
-        return not queue and queue._timer is None and math.isinf(queue._wakes_at)
+        return not queue.waiters and queue._timer is None and math.isinf(queue._wakes_at)
 
 
 class CountingBroker:

@@ -194,7 +194,7 @@ def test_a_full_bucket_of_others_leaves_a_token_for_a_cancel(crowd: list[tuple[f
 
 def test_the_world_notices_a_limiter_that_allows_too_much() -> None:
     world = World(10.0, skew=0.0, start=0.0)
-    world.bench.limiter._headed[0].resize(10 * CAPACITY)
+    world.bench.limiter._windows[0].resize(10 * CAPACITY)
     with pytest.raises(ExceptionGroup) as failures:
         world.run([Caller(0, 10, 0, 0, Priority.ORDER, 60, reads=True, leaves_after=None) for _ in range(6)])
     assert failures.group_contains(AssertionError)

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from sidecar.brokers.profile import Intent
-from sidecar.calls.limiter import Limiter, LimitRefused
-from sidecar.telemetry.events import LimitRejected, LimitReset, LimitWaited
+from sidecar.calls.limiter import Address, Limiter, LimitRefused
+from sidecar.clock import VirtualClock
+from sidecar.config.model import Limits
+from sidecar.telemetry.events import Bus, LimitRejected, LimitReset, LimitWaited
 from sidecar.words import Outcome, Priority
 from tests.calls.limiter.bench import ENOUGH, OK, ORDERS, WEIGHT, Bench, bucket, intent, told, weight
 
@@ -167,6 +169,28 @@ def test_the_most_urgent_goes_first_and_equals_go_in_the_order_of_arrival() -> N
     bench.lease(intent())
     by_arrival = [Priority.MARKET_DATA, Priority.ORDER, Priority.MARKET_DATA, Priority.CANCEL, Priority.ORDER]
     assert run_in_turn(bench, [intent(priority) for priority in by_arrival]) == [3, 1, 4, 0, 2]
+
+
+class RestlessClock(VirtualClock):
+    """Like a real clock, it is later each time one looks."""
+
+    def monotonic(self) -> float:
+        self.advance(0.0005)
+        return super().monotonic()
+
+
+def test_nobody_is_forgotten_when_room_appears_between_two_looks() -> None:
+    clock = RestlessClock()
+    limiter = Limiter("oanda", [bucket("global", 100, 10)], Limits(), Address(clock), Bus(clock), clock)
+
+    async def call() -> None:
+        limiter.settle(await limiter.acquire(intent(), clock.monotonic() + 60), (), OK)
+
+    async def everybody() -> None:
+        await asyncio.gather(*(call() for _ in range(200)))
+
+    clock.run(everybody())
+    assert limiter.states()[0].waiting == 0
 
 
 def test_a_small_call_does_not_overtake_a_large_one_of_its_own_priority() -> None:

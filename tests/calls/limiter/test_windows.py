@@ -1,5 +1,9 @@
 """Windowed limits: the broker's word is the truth, and what is in flight comes on top."""
 
+import math
+
+import pytest
+
 from sidecar.brokers.profile import Reading, Scope, Verdict, WindowSpec
 from sidecar.telemetry.events import LimitLearnt, LimitReading, LimitThreshold
 from sidecar.words import Outcome, Priority
@@ -72,6 +76,13 @@ def test_every_reading_is_told_with_its_time_and_capacity() -> None:
 def test_a_reading_of_an_unknown_limit_is_ignored() -> None:
     bench = Bench()
     assert bench.limiter.settle(bench.lease(), told(7, "weight_1d"), OK) == ()
+
+
+@pytest.mark.parametrize("used", [math.nan, math.inf, -1.0])
+def test_a_meaningless_reading_is_ignored(used: float) -> None:
+    bench = Bench()
+    assert bench.limiter.settle(bench.lease(weight(5)), told(used), OK) == ()
+    assert bench.state().used == 5
 
 
 def test_a_lease_counts_once_however_often_it_is_settled() -> None:
