@@ -96,7 +96,11 @@ class App:
             listener.subscribe(self._bus)
         for gateway in self.gateways.values():
             await gateway.open()
-        await self.api.start()
+        try:
+            await self.api.start()
+        except BaseException:
+            await self._let_go()
+            raise
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
 
@@ -111,6 +115,12 @@ class App:
         self._bus.emit(Stopped(reason, unfinished))
         self._news.close()
         await asyncio.to_thread(self._traces.shutdown, TRACES_SECONDS)
+        await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
+
+    async def _let_go(self) -> None:
+        """Close what was opened before it turned out that the sockets cannot be."""
+        for gateway in self.gateways.values():
+            await gateway.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
 
 

@@ -102,6 +102,7 @@ class Api:
         if self._scraped is not None:
             await self._scraped.accept_no_more()
             self._scraped.server.wind_down()
+            self._scraped.server.close_idle()
             closing, self._scraped = [*closing, self._scraped], None
         for listening in closing:
             await listening.server.close()

@@ -29,6 +29,8 @@ class Child:
         self._log = log
         self._hear = hear
         self._listening = asyncio.create_task(self._listen())
+        self.may_end = False
+        """Whether its end is no surprise."""
 
     @property
     def running(self) -> bool:
@@ -39,15 +41,20 @@ class Child:
         """Wait for its end."""
         await self._process.wait()
 
+    @property
+    def last_words(self) -> list[str]:
+        """The last lines of its log."""
+        return self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+
     def failure(self) -> ChildError:
         """What to say when it has ended by itself."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
-        told = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
+        told = "\n".join(f"  {line}" for line in self.last_words) or "  (nothing)"
         status = self._process.returncode
         return ChildError(f"{self.name} has ended with status {status}; the last lines of {self._log}:\n{told}")
 
     async def stop(self, seconds: float) -> None:
         """Ask it to end, and end it when it has not within `seconds`."""
+        self.may_end = True
         if self.running:
             self.signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -72,6 +79,8 @@ class Children:
 
     def __init__(self) -> None:
         self._all: list[Child] = []
+        self._ended: asyncio.Queue[Child] = asyncio.Queue()
+        self._waiting: set[asyncio.Task[None]] = set()
 
     async def start(self, name: str, arguments: Sequence[str], log: Path, hear: Hear) -> Child:
         """Start `python -m ARGUMENTS`; `hear` is called with each line of its output."""
@@ -90,31 +99,32 @@ class Children:
             )
         child = Child(name, process, log, hear)
         self._all.append(child)
+        self._waiting.add(asyncio.create_task(self._wait(child)))
         return child
 
-    def ended(self) -> list[Child]:
-        """Those that run no more."""
-        return [child for child in self._all if not child.running]
+    def failed(self) -> list[Child]:
+        """Those that have ended and should not have."""
+        return [child for child in self._all if not child.running and not child.may_end]
 
-    async def first_end(self) -> Child:
-        """Wait until one of them ends, and return it."""
-        waiting = {asyncio.create_task(child.wait()): child for child in self._all}
-        try:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            return waiting[done.pop()]
-        finally:
-            for task in waiting:
-                task.cancel()
+    async def first_failure(self) -> Child:
+        """Wait until one of them ends that should not, and return it."""
+        while True:
+            child = await self._ended.get()
+            if not child.may_end:
+                return child
 
     async def stop(self, seconds: float, *names: str) -> None:
-        """End those of these names (all without one), the newest first; each has `seconds`."""
-        for child in reversed(self._all):
-            if not names or child.name in names:
-                await child.stop(seconds)
+        """End those of these names, all at once; they have `seconds`."""
+        await asyncio.gather(*(child.stop(seconds) for child in self._all if child.name in names))
+
+    async def _wait(self, child: Child) -> None:
+        await child.wait()
+        self._ended.put_nowait(child)
 
     def kill(self) -> None:
         """End all at once, without asking."""
         for child in self._all:
+            child.may_end = True
             child.signal(signal.SIGKILL)
 
 

@@ -23,8 +23,6 @@ from sidecar.demo.story import STORY
 from sidecar.demo.summary import summary
 from sidecar.demo.troupe import Troupe, command
 
-FAILED: Final = 1
-"""Exit status when the demo could not be shown to its end."""
 READER_GONE: Final = 141
 """Exit status when whoever read the output has gone."""
 _FRAME_SECONDS: Final = 0.25
@@ -51,23 +49,23 @@ class Director:
         self._over = asyncio.Event()
         self._reason = ""
         self._helpers: set[asyncio.Task[None]] = set()
+        self._done: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
 
     async def perform(self) -> int:
-        """Show everything; returns the exit status, when every process has ended."""
+        """Show everything; returns the exit status, when every process has ended.
+
+        Raises:
+            DemoError: when it cannot be shown to its end; every process has ended then, too.
+        """
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._signalled, number)
-        status = 0
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._troupe.stop)
             stack.push_async_callback(self._stop_helpers)
-            try:
-                await self._until_over(self._play(stack))
-                await self._sum_up()
-            except DemoError as error:
-                status = FAILED
-                self._narrator.say(str(error), Tone.VERDICT)
-        return READER_GONE if self._narrator.deaf else status
+            await self._until_over(self._play(stack))
+            await self._sum_up()
+        return READER_GONE if self._narrator.deaf else 0
 
     def _signalled(self, number: signal.Signals) -> None:
         if self._over.is_set():
@@ -85,12 +83,11 @@ class Director:
         play = self._help(playing)
         over = self._help(self._wait_for_the_end())
         while not over.done():
-            done, _ = await asyncio.wait(self._helpers, return_when=asyncio.FIRST_COMPLETED)
-            self._helpers -= done
-            failures = [error for task in done if (error := task.exception())]
-            if failures and not self._over.is_set():
-                raise await self._explained(failures[0])
-            if play in done:
+            task = await self._done.get()
+            failure = task.exception()
+            if failure is not None and not self._over.is_set():
+                raise await self._explained(failure)
+            if task is play:
                 self._end("the story is told")
         play.cancel()
 
@@ -98,7 +95,7 @@ class Director:
         """When a process has ended, that is why somebody could not reach it."""
         if isinstance(failure, aiohttp.ClientError | OSError):
             await asyncio.sleep(_FRAME_SECONDS)
-            return next((child.failure() for child in self._troupe.children.ended()), failure)
+            return next((child.failure() for child in self._troupe.children.failed()), failure)
         return failure
 
     async def _wait_for_the_end(self) -> None:
@@ -111,6 +108,7 @@ class Director:
     def _help(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._helpers.add(task)
+        task.add_done_callback(self._done.put_nowait)
         return task
 
     async def _stop_helpers(self) -> None:
@@ -123,12 +121,11 @@ class Director:
     async def _play(self, stack: AsyncExitStack) -> None:
         narrator, troupe = self._narrator, self._troupe
         self._help(self._frames())
+        self._help(self._watch())
         narrator.say("starting two simulated brokers, the sidecar and three bots")
         await troupe.start_brokers()
         await troupe.start_sidecar()
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._place.socket)))
-        )
+        session = await stack.enter_async_context(self._place.session())
         world = await stack.enter_async_context(aiohttp.ClientSession())
         self._brokers = {name: Simulator(name, url, world) for name, url in troupe.brokers.items()}
         self._introduce()
@@ -136,7 +133,6 @@ class Director:
         self._help(self._market())
         self._help(self._poll(session))
         await troupe.start_bots(narrator.bot)
-        self._help(self._watch())
         await self._tell()
 
     def _introduce(self) -> None:
@@ -149,7 +145,7 @@ class Director:
         stage.commands = (
             f"{name} status --socket {place.socket}",
             f"{name} audit --directory {place.audit} --event order_placed",
-            f"curl -s http://{self._troupe.scrape}/metrics | grep sidecar_retries",
+            f"curl -s http://{self._troupe.scrape}/metrics | grep 'retries.* [1-9]'",
             f'curl -d \'{{"kind":"reset_after"}}\' {self._troupe.brokers["oanda"]}/_control/faults',
         )
         for what, where in stage.addresses:
@@ -179,6 +175,8 @@ class Director:
             await asyncio.sleep(pace.pause)
         if not self._options.once:
             narrator.chapter("Calm again", "the story is told; trading goes on until Ctrl-C. Break something yourself!")
+            for line in await self._so_far():
+                narrator.say(line, Tone.VERDICT)
             await self._stay_calm()
 
     async def _stay_calm(self) -> None:
@@ -188,6 +186,18 @@ class Director:
             calls = self._narrator.stage.calls - before
             self._narrator.say(f"{calls} calls in the last {_REPORT_SECONDS:.0f} s; Ctrl-C ends the demo", Tone.QUIET)
 
+    async def _so_far(self) -> list[str]:
+        # Orders go on being placed: only those count that were known before the books were read.
+        promises = self._narrator.promises.so_far()
+        book = {order_id: times for order_id, times in (await self._books()).items() if order_id in promises.told}
+        return summary(self._narrator.stage, self._chronicle, promises.balance(book))
+
+    async def _books(self) -> dict[str, int]:
+        books: dict[str, int] = {}
+        for broker in self._brokers.values():
+            books |= await broker.book()
+        return books
+
     async def _sum_up(self) -> None:
         narrator = self._narrator
         narrator.chapter("The end", f"ended: {self._reason}")
@@ -195,10 +205,7 @@ class Director:
         await self._troupe.stop_trading()
         if not self._brokers:
             return
-        book: dict[str, int] = {}
-        for broker in self._brokers.values():
-            book |= await broker.book()
-        balance = narrator.promises.balance(book)
+        balance = narrator.promises.balance(await self._books())
         for line in summary(narrator.stage, self._chronicle, balance):
             narrator.say(line, Tone.VERDICT)
         place = self._place
@@ -235,7 +242,7 @@ class Director:
         await _each(_TICK_SECONDS, move)
 
     async def _watch(self) -> None:
-        raise (await self._troupe.children.first_end()).failure()
+        raise (await self._troupe.children.first_failure()).failure()
 
 
 async def _each(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
 from sidecar.demo.errors import PlaceError
 
 _MARK: Final = "# Written by `sidecar demo`."
@@ -26,6 +28,7 @@ audit:
   directory: {audit}
 telemetry:
   file: {traces}             # a collector goes under otlp.endpoint
+  sample_ratio: 0.1          # of plain reads; orders, failures and everything else of note are always traced
 brokers:
   binance:
     profile: binance-usdm
@@ -58,6 +61,10 @@ class Place:
     def socket(self) -> Path:
         """The sidecar's Unix socket."""
         return self.folder / "sidecar.sock"
+
+    def session(self) -> aiohttp.ClientSession:
+        """HTTP over the socket; the host's name in a URL means nothing there."""
+        return aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self.socket)))
 
     @property
     def audit(self) -> Path:
@@ -119,9 +126,9 @@ class Place:
         self.config.write_text(_CONFIGURATION.format(mark=_MARK, **quoted), encoding="utf-8")
 
 
-def free_port(wanted: int) -> int:
-    """The wanted port of this machine's loopback address when nobody has it, else any free one."""
-    for port in (wanted, 0):
+def free_port(*wanted: int) -> int:
+    """The first of the wanted ports of this machine's loopback address that nobody has, else any free one."""
+    for port in (*wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

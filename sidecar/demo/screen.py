@@ -109,7 +109,7 @@ def _state(broker: dict[str, Any], now: float) -> Text:
     unwell = [breaker for breaker in broker["breakers"] if breaker["state"] != "closed"]
     if not unwell:
         return Text("● all closed", style="green")
-    breaker = unwell[0]
+    breaker = max(unwell, key=lambda breaker: breaker["retry_at"] or 0.0)
     colour = "red" if breaker["state"] == "open" else "yellow"
     state = breaker["state"].replace("_", " ")
     return Text(f"● {breaker['group']} {state} {_left(breaker['retry_at'], now)}", style=colour)

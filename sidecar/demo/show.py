@@ -20,7 +20,7 @@ def show(options: Options) -> int:
     """Show the demo; returns the exit status.
 
     Raises:
-        DemoError: when it cannot begin.
+        DemoError: when it cannot begin, or not be shown to its end.
     """
     require_clients()
     place = Place(options.directory)

@@ -25,7 +25,7 @@ def summary(stage: Stage, chronicle: Chronicle, balance: Balance) -> list[str]:
     if balance.unknown:
         orders += f" (the brokers executed {balance.unknown_executed} of these)"
     if balance.on_the_way:
-        orders += f", {balance.on_the_way} on the way when the demo ended"
+        orders += f", {balance.on_the_way} on the way"
     truth = f"held against the brokers' books: {balance.duplicates} duplicates, {balance.wrong} wrong answers"
     missed = [f"({chronicle.missed} events came too fast to be counted here)"] if chronicle.missed else []
     return [f"{traffic}; {guarded}", orders, truth, *missed]

@@ -116,7 +116,7 @@ def rate_limit(record: Record, broker: str) -> str:
     longest = f" (the longest for {seconds(longest_wait(waited))})" if waited else ""
     return (
         f"429 from {broker}: gate shut for {', then '.join(shut)}; {counted(len(waited), 'call')} waited{longest}; "
-        f"{len(refused)} were refused"
+        f"{len(refused)} {'was' if len(refused) == 1 else 'were'} refused"
     )
 
 

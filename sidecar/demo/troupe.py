@@ -3,13 +3,11 @@
 import asyncio
 import shutil
 import sys
-import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import aiohttp
@@ -22,12 +20,17 @@ from sidecar.demo.stage import BotView
 START_SECONDS: Final = 30.0
 """How long the start of one process may take."""
 _LOOK_SECONDS: Final = 0.05
+_TAKEN: Final = "address already in use"
 _END_SECONDS: Final = 10.0
 """How long the sidecar may take to end; it gives calls in flight 5 seconds."""
 _BOT_END_SECONDS: Final = 3.0
 
-SIMULATORS: Final[Mapping[str, int]] = MappingProxyType({"binance": 9001, "oanda": 9002})
-"""The simulated brokers, and the port that each would like to have."""
+SIMULATORS: Final = ("binance", "oanda")
+"""The simulated brokers."""
+_PORTS: Final = (8787, 9464)
+"""The ports that a sidecar has by default, for bots and for metrics."""
+_STARTS: Final = 3
+"""How often the sidecar is started when somebody else takes its ports in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +62,25 @@ class Troupe:
         self.children = Children()
         self.brokers: dict[str, str] = {}
         """The simulated brokers' URLs."""
-        self.tcp = f"127.0.0.1:{free_port(8787)}"
-        self.scrape = f"127.0.0.1:{free_port(9464)}"
+        self.tcp = self.scrape = ""
         self._place = place
 
     async def start_brokers(self) -> None:
         """Start both simulated brokers and wait until they listen."""
-        await asyncio.gather(*(self._start_broker(name, wanted) for name, wanted in SIMULATORS.items()))
+        await asyncio.gather(*map(self._start_broker, SIMULATORS))
 
     async def start_sidecar(self) -> None:
         """Write its configuration, start it, and wait until it is ready."""
-        self._place.write(tcp=self.tcp, scrape=self.scrape, **self.brokers)
-        arguments = ("sidecar", "run", "--config", str(self._place.config))
-        sidecar = await self.children.start("sidecar", arguments, self._place.log("sidecar"), lambda _: None)
-        async with aiohttp.ClientSession() as session:
-            while not await self._ready(session):
-                if not sidecar.running:
-                    raise sidecar.failure()
-                await asyncio.sleep(_LOOK_SECONDS)
+        for number in range(_STARTS):
+            self.tcp, self.scrape = (f"127.0.0.1:{free_port(*() if number else (port,))}" for port in _PORTS)
+            self._place.write(tcp=self.tcp, scrape=self.scrape, **self.brokers)
+            arguments = ("sidecar", "run", "--config", str(self._place.config))
+            sidecar = await self.children.start("sidecar", arguments, self._place.log("sidecar"), lambda _: None)
+            if await self._ready(sidecar):
+                return
+            if not any(_TAKEN in line for line in sidecar.last_words):
+                break
+        raise sidecar.failure()
 
     async def start_bots(self, hear: Callable[[str], Hear]) -> None:
         """Start the bots; `hear` gives each one's listener, by its name."""
@@ -95,35 +99,47 @@ class Troupe:
         await self.stop_trading()
         await self.children.stop(_BOT_END_SECONDS, *SIMULATORS)
 
-    async def _start_broker(self, name: str, wanted: int) -> None:
+    async def _start_broker(self, name: str) -> None:
         told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def hear(line: str) -> None:
             if not told.done():
                 told.set_result(line)
 
-        arguments = ("sidecar", "simulate", name, "--port", str(free_port(wanted)))
-        child = await self.children.start(name, arguments, self._place.log(name), hear)
-        # Its first line tells where it listens: `binance simulator: http://127.0.0.1:9001  control: …`
-        line = await _first(told, child)
+        # Without a wanted port, simulators never share one.
+        child = await self.children.start(name, ("sidecar", "simulate", name), self._place.log(name), hear)
+        async with _in_time(child):
+            line = await told
+        # Its first line tells where it listens: `binance simulator: http://127.0.0.1:40231  control: …`
         self.brokers[name] = line.split()[2]
 
-    async def _ready(self, session: aiohttp.ClientSession) -> bool:
-        with suppress(aiohttp.ClientError, TimeoutError):
-            async with session.get(f"http://{self.scrape}/readyz", timeout=aiohttp.ClientTimeout(2)) as answer:
-                return answer.status == 200  # noqa: PLR2004 - HTTP's own number
-        return False
+    async def _ready(self, sidecar: Child) -> bool:
+        """Wait until it is ready; False when it ends instead, as it does when somebody else has taken its port."""
+        sidecar.may_end = True
+        async with _in_time(sidecar), self._place.session() as session:
+            while not await _says_ready(session):
+                if not sidecar.running:
+                    return False
+                await asyncio.sleep(_LOOK_SECONDS)
+        sidecar.may_end = False
+        return True
 
 
-async def _first(told: asyncio.Future[str], child: Child) -> str:
-    deadline = time.monotonic() + START_SECONDS
-    while not told.done():
-        if not child.running:
-            raise child.failure()
-        if time.monotonic() > deadline:
-            raise ChildError(f"the {child.name} simulator did not start within {START_SECONDS:.0f} s")
-        await asyncio.sleep(_LOOK_SECONDS)
-    return told.result()
+async def _says_ready(session: aiohttp.ClientSession) -> bool:
+    with suppress(aiohttp.ClientError):
+        async with session.get("http://localhost/v1/status") as answer:
+            status = await answer.json()
+            return bool(status["state"] == "ready")
+    return False
+
+
+@asynccontextmanager
+async def _in_time(child: Child) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            yield
+    except TimeoutError:
+        raise ChildError(f"{child.name} did not start within {START_SECONDS:.0f} s") from None
 
 
 def command() -> str:

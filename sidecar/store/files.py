@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from sidecar.store.connection import Connection
 from sidecar.store.errors import StoreError, StoreGoneError, StoreNewerError, StoreUnusableError
 from sidecar.store.faults import corrupt, on_read
 from sidecar.store.lock import MODE
@@ -84,7 +85,7 @@ def inspect(path: Path, known: int) -> None:
         )
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path) -> Connection:
     """The one connection that writes; it is also the only one that checkpoints. A commit returns when it is on disk."""
     connection = _connect(path, "rw")
     try:
@@ -95,7 +96,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
+def connect_reader(path: Path) -> Connection:
     """A connection that sees the commits and can change nothing."""
     return _connect(path, "ro")
 
@@ -159,8 +160,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+def _connect(path: Path, mode: str) -> Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, factory=Connection
+    )
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,10 +1,10 @@
 """The hands that read: a connection of their own, so that no read waits for the disk to take a write."""
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sidecar.store.connection import Connection
 from sidecar.store.faults import on_read
 from sidecar.store.files import connect_reader
 from sidecar.store.job import Job
@@ -15,7 +15,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: sqlite3.Connection
+        self._connection: Connection
 
     def open(self) -> None:
         """Connect to a file that the writer has opened."""
@@ -30,6 +30,7 @@ class Reader:
             except BaseException as failure:  # noqa: BLE001 - it is raised where the job is awaited
                 job.error = on_read(failure, self._path)
             finally:
+                self._connection.close_cursors()
                 if self._connection.in_transaction:
                     self._connection.rollback()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from sidecar.store.connection import Connection
 from sidecar.store.errors import StoreError, StoreFullError
 from sidecar.store.failures import Failures
 from sidecar.store.faults import is_disk_failure, on_write
@@ -38,7 +39,7 @@ class Writer:
         self.batches = 0
         self.commit_seconds: float | None = None
         self._scripts = scripts
-        self._connection: sqlite3.Connection
+        self._connection: Connection
         self._identity: Identity
         self._lock: int
         self._at_work = False
@@ -115,7 +116,8 @@ class Writer:
         """Do the jobs and commit; returns what lost all of them."""
         try:
             for job in jobs:
-                self._do(job)
+                # One by itself needs no savepoint: the transaction is all its own.
+                self._guarded(job) if len(jobs) > 1 else self._work(job)
             # The disk's own time, which no virtual clock knows.
             started = time.perf_counter()
             self._connection.commit()
@@ -128,20 +130,27 @@ class Writer:
         self.batches += 1
         return None
 
-    def _do(self, job: Job[Any]) -> None:
+    def _guarded(self, job: Job[Any]) -> None:
         self._connection.execute("SAVEPOINT work")
-        self._at_work = True
         try:
-            job.run(self._connection)
+            self._work(job)
         except BaseException as failure:
             # SQLite has already rolled everything back after some failures, such as a full disk.
             if not self._connection.in_transaction:
                 raise
             self._connection.execute("ROLLBACK TO work")
             job.error = on_write(failure, self.path)
+        self._connection.execute("RELEASE work")
+
+    def _work(self, job: Job[Any]) -> None:
+        self._at_work = True
+        try:
+            job.run(self._connection)
         finally:
             self._at_work = False
-        self._connection.execute("RELEASE work")
+            self._connection.close_cursors()
+        if not self._connection.in_transaction:
+            raise sqlite3.OperationalError("the work went on after a failure that had taken back its transaction")
 
     def _checkpoint(self) -> None:
         """Move the log into the file and empty it.

@@ -30,6 +30,15 @@ def test_an_order_that_stands_twice_in_the_book_is_a_duplicate() -> None:
     assert balance([("a", Told.EXECUTED)], {"a": 3}).duplicates == 2
 
 
+def test_what_was_known_at_a_moment_can_be_kept() -> None:
+    promises = Promises()
+    promises.hear("a", Told.EXECUTED)
+    earlier = promises.so_far()
+    promises.hear("a", Told.UNKNOWN)
+    promises.hear("b", Told.EXECUTED)
+    assert (earlier.told, earlier.doubted) == ({"a": Told.EXECUTED}, set())
+
+
 @pytest.mark.parametrize(
     ("told", "times"), [(Told.EXECUTED, 0), (Told.FOUND, 0), (Told.NOT_EXECUTED, 1), (Told.MISSING, 1)]
 )

@@ -58,7 +58,7 @@ def test_a_rate_limit_is_summed_up_by_what_it_cost_the_bots() -> None:
         ]
     )
     assert telling.rate_limit(record, "binance") == (
-        "429 from binance: gate shut for 3 s; 2 calls waited (the longest for 3.1 s); 1 were refused"
+        "429 from binance: gate shut for 3 s; 2 calls waited (the longest for 3.1 s); 1 was refused"
     )
 
 

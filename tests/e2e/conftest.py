@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.stack import Sidecar, Simulated
 
 # Short, so that faults are over soon; long enough for a busy machine.
-QUICK = {
+QUICK: dict[str, Any] = {
     "deadline_seconds": 6,
     "timeouts": {"connect_seconds": 1, "answer_seconds": 1},
     "retry": {"attempts": 5, "base_seconds": 0.1, "factor": 2, "max_seconds": 1, "jitter": 0.1, "budget_floor": 1000},

@@ -36,6 +36,14 @@ def own(tmp_path: Path, oanda: Simulated) -> Iterator[Sidecar]:
     sidecar.child.stop(signal.SIGKILL)
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, _oanda: Simulated) -> Iterator[Sidecar]:
+    """A sidecar that no test may end."""
+    sidecar = Sidecar(tmp_path_factory.mktemp("running"), brokers(_oanda))
+    yield sidecar
+    assert sidecar.stop() == 0
+
+
 def probe(sidecar: Sidecar, path: str) -> tuple[int, str]:
     """A health endpoint's status and word; status 0 when nobody listens."""
     try:
@@ -87,18 +95,37 @@ class SlowCall:
 # Start
 
 
-def test_it_is_ready_soon_and_small(
-    tmp_path: Path, oanda: Simulated, record_property: Callable[[str, object], None]
-) -> None:
+@pytest.fixture
+def watched(tmp_path: Path, oanda: Simulated) -> Iterator[tuple[Sidecar, list[int], float]]:
+    """A sidecar, what its readiness probe answered from its first moment on, and the seconds until it was ready."""
+    sidecar = Sidecar(tmp_path, brokers(oanda), start=False)
+    seen: list[int] = []
+    watching = threading.Thread(target=lambda: _watch(sidecar, seen))
+    watching.start()
     began = time.monotonic()
-    sidecar = Sidecar(tmp_path, brokers(oanda))
+    sidecar.start()
     seconds = time.monotonic() - began
-    megabytes = sidecar.child.resident_megabytes()
+    watching.join()
+    yield sidecar, seen, seconds
     assert sidecar.stop() == 0
+
+
+def _watch(sidecar: Sidecar, seen: list[int]) -> None:
+    while 200 not in seen:
+        seen.append(probe(sidecar, "readyz")[0])
+        time.sleep(0.005)
+
+
+def test_it_is_ready_soon_and_small_and_never_too_early(
+    watched: tuple[Sidecar, list[int], float], record_property: Callable[[str, object], None]
+) -> None:
+    sidecar, seen, seconds = watched
+    megabytes = sidecar.child.resident_megabytes()
     record_property("ready_seconds", round(seconds, 2))
     record_property("resident_megabytes", round(megabytes, 1))
     print(f"\nready after {seconds:.2f} s with {megabytes:.1f} MB")  # noqa: T201 - figures that people ask for
-    assert seconds < 4  # about one on a quiet machine
+    assert sorted(set(seen), key=seen.index) in ([0, 200], [0, 503, 200])
+    assert seconds < 5  # about one on a quiet machine
     assert megabytes < 120  # below 80 is the aim
 
 
@@ -115,25 +142,8 @@ def test_the_probes_tell_each_phase(own: Sidecar, oanda: Simulated) -> None:
     assert probe(own, "livez") == (0, "")
 
 
-def test_it_is_not_ready_before_it_is_started(tmp_path: Path, oanda: Simulated) -> None:
-    sidecar = Sidecar(tmp_path, brokers(oanda), start=False)
-    seen: list[int] = []
-    watching = threading.Thread(target=lambda: _watch(sidecar, seen))
-    watching.start()
-    sidecar.start()
-    watching.join()
-    assert sidecar.stop() == 0
-    assert seen[0] == 0
-    assert sorted(set(seen), key=seen.index) in ([0, 200], [0, 503, 200])
-
-
-def _watch(sidecar: Sidecar, seen: list[int]) -> None:
-    while 200 not in seen:
-        seen.append(probe(sidecar, "readyz")[0])
-
-
-def test_the_socket_is_for_its_owner_and_group_only(own: Sidecar) -> None:
-    status = own.socket.stat()
+def test_the_socket_is_for_its_owner_and_group_only(running: Sidecar) -> None:
+    status = running.socket.stat()
     assert stat.S_ISSOCK(status.st_mode)
     assert stat.S_IMODE(status.st_mode) == 0o660
 
@@ -162,7 +172,7 @@ def assert_audited(sidecar: Sidecar, truth: dict[str, Any]) -> None:
     """Every order that arrived has its line, and the log is provably whole."""
     lines = [line for line in sidecar.audit_lines() if line.get("operation") == "place_order"]
     assert sorted(line["event"] for line in lines) == ["order_placed"] * truth["requests"][ENDPOINT]
-    assert {order["client_id"] for order in truth["orders"]} == {line["order"]["client_id"] for line in lines}
+    assert {order["client_id"] for order in truth["orders"]} == {line["order"]["clientExtensions.id"] for line in lines}
     verified = command("audit", "verify", "--directory", str(sidecar.audit))
     assert (verified.returncode, ": whole: " in verified.stdout) == (0, True), verified.stdout
     assert sidecar.audit_lines()[-1]["event"] == "sidecar_stopped"
@@ -231,28 +241,28 @@ def refusal(folder: Path, oanda: Simulated, **settings: Any) -> str:
 
 
 def test_a_second_sidecar_with_the_same_audit_directory_is_refused(
-    own: Sidecar, oanda: Simulated, tmp_path: Path
+    running: Sidecar, oanda: Simulated, tmp_path: Path
 ) -> None:
-    said = refusal(tmp_path, oanda, audit={"directory": str(own.audit)})
-    assert f"another sidecar (process {own.child.pid}) writes the audit log there" in said
+    said = refusal(tmp_path, oanda, audit={"directory": str(running.audit)})
+    assert f"another sidecar (process {running.child.pid}) writes the audit log there" in said
     assert "give this one its own audit.directory" in said
 
 
 def test_a_second_sidecar_at_the_same_socket_is_refused_and_the_first_goes_on(
-    own: Sidecar, oanda: Simulated, tmp_path: Path
+    running: Sidecar, oanda: Simulated, tmp_path: Path
 ) -> None:
-    said = refusal(tmp_path, oanda, listen={"unix": str(own.socket), "tcp": None})
-    assert f"a process already listens on {own.socket}" in said
-    assert own.socket.exists()
-    assert own.status()["state"] == "ready"
+    said = refusal(tmp_path, oanda, listen={"unix": str(running.socket), "tcp": None})
+    assert f"a process already listens on {running.socket}" in said
+    assert running.socket.exists()
+    assert running.status()["state"] == "ready"
 
 
 @pytest.mark.parametrize("key", ["listen.tcp", "scrape.address"])
-def test_a_port_in_use_is_named_with_its_key(key: str, own: Sidecar, oanda: Simulated, tmp_path: Path) -> None:
-    taken = f"127.0.0.1:{own.tcp}"
+def test_a_port_in_use_is_named_with_its_key(key: str, running: Sidecar, oanda: Simulated, tmp_path: Path) -> None:
+    taken = f"127.0.0.1:{running.tcp}"
     part, name = key.split(".")
     said = refusal(tmp_path, oanda, **{part: {name: taken}})
-    assert f"{key}: cannot listen on 127.0.0.1 port {own.tcp}: address already in use" in said
+    assert f"{key}: cannot listen on 127.0.0.1 port {running.tcp}: address already in use" in said
 
 
 def test_a_bad_configuration_opens_nothing(tmp_path: Path, oanda: Simulated) -> None:

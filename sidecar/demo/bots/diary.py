@@ -72,7 +72,7 @@ class Diary:
 
 
 def _words(error: Exception) -> str:
-    """The broker's own message, which client libraries bury in its JSON."""
-    text = str(error)
+    """The broker's own message, which client libraries bury in its JSON; without a URL's query, which is signed."""
+    text = re.sub(r"\?[^\s\"']*", "", str(error))
     said = re.search(r'"(?:msg|errorMessage)":\s*("(?:[^"\\]|\\.)*")', text)
     return json.loads(said[1]) if said else text.partition("\n")[0] or type(error).__name__

@@ -236,6 +236,22 @@ def test_a_newcomer_does_not_slip_through_before_those_who_waited_for_the_gate()
     bench.clock.run(call())
 
 
+def test_who_was_let_go_in_the_moment_in_which_the_gate_shuts_waits_again() -> None:
+    bench = Bench()
+    bench.spend(90)
+
+    async def call() -> float:
+        last = bench.lease(CANCEL)
+        waiter = asyncio.create_task(bench.limiter.acquire(weight(5), ENOUGH))
+        await asyncio.sleep(0)
+        bench.limiter.reset("room for the waiter")
+        bench.limiter.settle(last, (), limited(7))
+        return (await waiter).waited
+
+    assert bench.clock.run(call()) == pytest.approx(7, abs=0.01)
+    assert bench.nothing_is_left_behind()
+
+
 def test_reset_opens_the_gate() -> None:
     bench = Bench()
     bench.spend(1, verdict=limited(500))

@@ -190,6 +190,8 @@ def test_answers_in_the_wrong_order_at_the_boundary_show_no_new_window() -> None
     bench.limiter.settle(slow, told(99), OK)
     bench.limiter.settle(fast, told(98), OK)
     assert bench.limiter.try_acquire(weight()) is None
+    bench.clock.advance(0.9)
+    assert bench.limiter.try_acquire(weight()) is not None
 
 
 def test_readings_of_the_new_window_settle_what_was_in_flight_at_the_boundary() -> None:

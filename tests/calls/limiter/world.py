@@ -17,8 +17,6 @@ CAPACITY = 40
 TIMER = 0.002
 """How late a timer may be."""
 
-latencies = st.one_of(st.just(0.0), st.floats(0, 0.3), st.floats(0, 15))
-
 
 @dataclass(frozen=True)
 class Caller:
@@ -34,19 +32,41 @@ class Caller:
     leaves_after: float | None
 
 
+when = st.floats(0, 45) | st.sampled_from([0.0, 4.5, 8.5, 9.5, 10.5, 11.0, 19.5, 20.5, 29.5, 31.0])
+any_latency = st.one_of(st.just(0.0), st.floats(0, 0.3), st.floats(0, 15))
+small_latency = st.floats(0, 2)
+
+
 def crowds(patience: st.SearchStrategy[float], *, leaving: bool = False) -> st.SearchStrategy[list[Caller]]:
+    """Callers of every kind; some have the patience and some the bad luck to leave."""
     one = st.builds(
         Caller,
-        at=st.floats(0, 45) | st.sampled_from([0.0, 4.5, 8.5, 9.5, 10.5, 11.0, 19.5, 20.5, 29.5, 31.0]),
+        at=when,
         cost=st.integers(3, 16),
-        there=latencies,
-        back=latencies,
+        there=any_latency,
+        back=any_latency,
         priority=st.sampled_from(Priority),
         patience=patience,
         reads=st.booleans(),
         leaves_after=st.none() | st.floats(0, 20) if leaving else st.none(),
     )
     return st.lists(one, min_size=1, max_size=60) | st.lists(one, min_size=20, max_size=60)
+
+
+def readers() -> st.SearchStrategy[list[Caller]]:
+    """Callers who bring home readings in good time, so that others' use becomes known."""
+    one = st.builds(
+        Caller,
+        at=st.floats(0, 40),
+        cost=st.integers(1, 5),
+        there=small_latency,
+        back=small_latency,
+        priority=st.sampled_from(Priority),
+        patience=st.floats(0, 40),
+        reads=st.just(value=True),
+        leaves_after=st.none(),
+    )
+    return st.lists(one, min_size=15, max_size=60)
 
 
 def _leave(task: asyncio.Task[None]) -> None:
