@@ -1,1 +1,0 @@
-"""May we trade: what condition the brokers are in, and when to ask again."""
