@@ -23,6 +23,11 @@ def too_late(broker: str, intent: Intent) -> str:
     return f"not sent: the deadline of this {broker} {intent.endpoint.name} call is over; allow it more time"
 
 
+def gone(broker: str, intent: Intent) -> str:
+    """The sentence for a call whose caller has hung up before it was sent; only the record shows it."""
+    return f"not sent: the caller of this {broker} {intent.endpoint.name} hung up while it waited"
+
+
 def no_answer(broker: str, intent: Intent, verdict: Verdict, attempts: int) -> Refusal:
     """The refusal for a call whose last attempt brought no whole answer."""
     what = f"{broker} {intent.endpoint.name}: {_NO_ANSWER.get(verdict.reason, 'it did not answer')}"

@@ -1,7 +1,6 @@
 """One broker, ready to be called: turns a request into a call, and tells what became of it."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 
 from sidecar.brokers.profile import OrderFacts, Profile, Refusal
@@ -82,10 +81,12 @@ class Gateway:
         deadline_seconds: float | None = None,
         traceparent: bytes | None = None,
         tracestate: bytes | None = None,
+        gone: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """Carry one call and tell, in one event, what became of it.
+        """Carry one call and tell, in one event, what became of it, also when it is cancelled or fails in here.
 
-        `deadline_seconds`: how long the caller still waits; None takes the broker's default.
+        `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
+        caller has hung up: an order that is still waiting then is not sent any more.
         """
         now = self._clock.monotonic()
         call = Call(
@@ -96,12 +97,13 @@ class Gateway:
             received=now,
             deadline=now + (self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds),
             trace=parse_traceparent(traceparent, tracestate),
+            gone=gone,
         )
         token = trail.set(call.trail)
         self._in_flight += 1
         try:
             result = await self._pipeline.run(call)
-        except asyncio.CancelledError:
+        except BaseException:
             self._tell(call, self._cut_short(call))
             raise
         finally:
@@ -124,12 +126,11 @@ class Gateway:
         answer = self._profile.refuse(Refusal(kind, message))
         return Result(answer, Fate(Outcome.FATAL, attempts=0, why=kind, source="sidecar"))
 
-    def _cut_short(self, call: Call) -> Result:
-        """The result of a call that was cancelled on its way: nobody waits for it, but the record must be true."""
-        maybe_executed = call.intent.effect is not Effect.READ and call.at_broker > 0
-        outcome = Outcome.UNKNOWN if maybe_executed else Outcome.TRANSIENT
-        attempts = 1 if call.at_broker > 0 else 0
-        return Result(Answer(status=0, headers=()), Fate(outcome, attempts, call.waited, source="sidecar"))
+    @staticmethod
+    def _cut_short(call: Call) -> Result:
+        """The result of a call that ended on its way, cancelled or by a fault in here: the record must be true."""
+        outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
+        return Result(Answer(status=0, headers=()), Fate(outcome, call.attempts, call.waited, source="sidecar"))
 
     def _tell(self, call: Call, result: Result) -> None:
         intent, fate, endpoint = call.intent, result.fate, call.intent.endpoint
