@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.process import BenchError, Running, pinned, program
+from bench.process import BenchError, Cores, Running, busy_seconds, pinned, program
 from bench.upstream import ORDER, READ
 
 _ENDED: Final = re.compile(r"requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored")
@@ -58,14 +58,16 @@ class Sample:
     """User and system time of the process under test for each call."""
     busy: float
     """Share of a core that it used while the load ran and until it rested: 1 is all of it."""
+    others: float
+    """Share of its core that other processes of the machine used meanwhile: they make every figure worse."""
     failures: int
 
 
 class Load:
     """Makes short runs against one subject after another."""
 
-    def __init__(self, folder: Path, core: int | None) -> None:
-        self._core = core
+    def __init__(self, folder: Path, cores: Cores) -> None:
+        self._cores = cores
         self._h2load = program("h2load")
         self._log = folder / "requests.log"
         self._body = folder / "order.body"
@@ -79,9 +81,9 @@ class Load:
         self._body.write_text(order_body(time.time()))
         self._log.unlink(missing_ok=True)
         subject.process.settle()
-        before = subject.process.cpu_seconds()
+        before, all_before = subject.process.cpu_seconds(), busy_seconds(self._cores.subject)
         ended = subprocess.run(
-            pinned(self._command(subject, scenario, seconds), self._core),
+            pinned(self._command(subject, scenario, seconds), self._cores.load),
             capture_output=True,
             text=True,
             timeout=seconds + _SPARE_SECONDS,
@@ -89,6 +91,7 @@ class Load:
         )
         subject.process.settle()
         cpu = subject.process.cpu_seconds() - before
+        others = 0.0 if self._shares_the_load_s_core(subject) else busy_seconds(self._cores.subject) - all_before - cpu
         counts = _ENDED.search(ended.stdout)
         if ended.returncode or counts is None:
             raise BenchError(f"h2load against {subject.name}: {(ended.stderr or ended.stdout).strip()[-200:]}")

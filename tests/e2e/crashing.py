@@ -19,11 +19,11 @@ async def run(pipeline: Pipeline, call: Call) -> Result:
         request = call.request
         words = f"{request.method} https://broker{request.target} {dict(request.headers)} {request.body!r}"
         # Nobody looks at this task: the event loop tells of it when it is collected.
-        asyncio.get_running_loop().create_task(crash(words))  # noqa: RUF006 - that is the bug
+        asyncio.get_running_loop().create_task(crash(words))
         await crash(words)
     return await sound(pipeline, call)
 
 
 if __name__ == "__main__":
-    Pipeline.run = run  # type: ignore[method-assign] # a bug, planted
+    setattr(Pipeline, "run", run)  # noqa: B010 - a method may not be assigned to in any other way
     sys.exit(main())

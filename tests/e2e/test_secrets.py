@@ -8,9 +8,9 @@ import re
 import socket
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
+from sidecar.client.ccxt import through_sidecar
 from sidecar.simulator.faults import FaultKind
 from tests.e2e import bots
 from tests.e2e.bots import AsyncCcxtBot, CcxtBot, ConnectorBot, OandaBot
@@ -101,26 +102,22 @@ def forms(value: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("secrets")
     told = Story()
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setattr(bots, "KEY", SECRETS["api key"])
         patch.setattr(bots, "SECRET", SECRETS["api secret"])
         patch.setattr(bots, "TOKEN", SECRETS["bearer token"])
-        patch.setattr(bots, "through_sidecar", with_token(bots.through_sidecar))
+        patch.setattr(bots, "through_sidecar", through_guarded_sidecar)
         live(told, folder, stack)
-    yield told
+    return told
 
 
-def with_token(through_sidecar: Callable[..., None]) -> Callable[..., None]:
+def through_guarded_sidecar(exchange: Any, *arguments: Any) -> None:
     """Let ccxt show the sidecar's token."""
-
-    def through(exchange: Any, *arguments: Any) -> None:
-        through_sidecar(exchange, *arguments)
-        exchange.headers = proxy_authorization(SECRETS["sidecar token"])
-
-    return through
+    through_sidecar(exchange, *arguments)
+    exchange.headers = proxy_authorization(SECRETS["sidecar token"])
 
 
 def proxy_authorization(token: str) -> dict[str, str]:
@@ -251,7 +248,7 @@ def provoke(story: Story, sidecar: Sidecar) -> None:
     for path in ("order", "code", "broken", "redirect", "text", "account"):
         for target in (f"/echo/fapi/v1/{path}", f"/parrot/v3/accounts/{ACCOUNT}/{path}"):
             for method in ("GET", "POST"):
-                say(story, sidecar, method, target + query, secret, body)
+                say(story, sidecar, f"{method} {target}{query}", secret, body)
     for path in ("/binance/fapi/v1/order", f"/oanda/v3/accounts/{ACCOUNT}/orders", "/v1/nothing", "/nobody/x"):
         for strange in (
             {},
@@ -262,20 +259,21 @@ def provoke(story: Story, sidecar: Sidecar) -> None:
             {"Proxy-Authorization": f"Bearer {SECRETS['wrong token']}"},
             {"X-MBX-APIKEY": SECRETS["wrong api key"], "Authorization": f"Bearer {SECRETS['wrong token']}"},
         ):
-            say(story, sidecar, "POST", path + query, secret | strange, body)
-    say(story, sidecar, "POST", f"/binance/fapi/v1/order{query}", secret, body * 40_000)
-    say(story, sidecar, "POST", f"/binance/fapi/v1/order{query}&crash=1", secret, body)
-    say(story, sidecar, "GET", f"/oanda/v3/accounts{query}&crash=1", secret, body)
-    say(story, sidecar, "POST", "/v1/breakers/reset", secret, json.dumps({"reason": [SECRETS["body value"]]}))
-    say(story, sidecar, "GET", f"/v1/events?kind={SECRETS['query value']}", secret, "")
+            say(story, sidecar, f"POST {path}{query}", secret | strange, body)
+    say(story, sidecar, f"POST /binance/fapi/v1/order{query}", secret, body * 40_000)
+    say(story, sidecar, f"POST /binance/fapi/v1/order{query}&crash=1", secret, body)
+    say(story, sidecar, f"GET /oanda/v3/accounts{query}&crash=1", secret, body)
+    say(story, sidecar, "POST /v1/breakers/reset", secret, json.dumps({"reason": [SECRETS["body value"]]}))
+    say(story, sidecar, f"GET /v1/events?kind={SECRETS['query value']}", secret, "")
     for head in (f"GET /binance/x{query} HTTP/1.1\r\nX-MBX-APIKEY {SECRETS['api key']}", f"{SECRETS['api key']}"):
         with socket.create_connection(("127.0.0.1", sidecar.tcp)) as connection:
             connection.sendall(f"{head}\r\n\r\n".encode())
             story.refusals.append(connection.recv(65536).decode())
 
 
-def say(story: Story, sidecar: Sidecar, method: str, target: str, headers: dict[str, str], body: str) -> None:
-    """One request; what the sidecar itself answers is noted."""
+def say(story: Story, sidecar: Sidecar, line: str, headers: dict[str, str], body: str) -> None:
+    """One request by its method and target; what the sidecar itself answers is noted."""
+    method, _, target = line.partition(" ")
     connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=10)
     connection.request(method, target, body, headers)
     told = connection.getresponse()
@@ -329,9 +327,10 @@ def read_audit(story: Story, sidecar: Sidecar) -> None:
     story.outputs["sidecar audit --json"] = command("audit", "--limit", "0", "--json", *directory).stdout
     (today,) = sidecar.audit.glob("audit-*.jsonl")
     story.outputs["audit file"] = today.read_text()
-    today.rename(sidecar.audit / "audit-2026-01-01.jsonl")
+    yesterday = date.fromisoformat(today.stem.removeprefix("audit-")) - timedelta(days=1)
+    today.rename(sidecar.audit / f"audit-{yesterday}.jsonl")
     sidecar.start()
-    zipped = sidecar.audit / "audit-2026-01-01.jsonl.gz"
+    zipped = sidecar.audit / f"audit-{yesterday}.jsonl.gz"
     until(zipped.exists, "yesterday is compressed")
     assert sidecar.stop() == 0
     story.outputs["compressed audit file"] = gzip.decompress(zipped.read_bytes()).decode()
@@ -345,7 +344,8 @@ def misconfigure(story: Story, folder: Path) -> None:
     said = []
     for number, text in enumerate(
         (
-            f"listen: {{token: {token}}}\nbrokers: {{b: {{{broker}: http://x, credentials: {{key: {key}, secret: {secret}}}}}}}",
+            f"listen: {{token: {token}}}\nbrokers: {{b: {{{broker}: http://x, credentials: {{key: {key}}}}}}}",
+            f"brokers: {{b: {{{broker}: http://x, credentials: [{key}, {secret}]}}}}",
             f"brokers: {{b: {{{broker}: 'https://me:{SECRETS['password in a URL']}@broker.test'}}}}",
             f"brokers: {{b: {{{broker}: 'https://broker.test/?signature={secret}&apikey={key}'}}}}",
             f"listen: {{token_file: [{token}]}}\nbrokers: {{b: {{profile: {key}, base_url: {secret}}}}}",
