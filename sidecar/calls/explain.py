@@ -23,6 +23,11 @@ def too_late(broker: str, intent: Intent) -> str:
     return f"not sent: the deadline of this {broker} {intent.endpoint.name} call is over; allow it more time"
 
 
+def under_maintenance(broker: str, opens_in: float) -> str:
+    """The sentence for a call that comes while the broker is away."""
+    return f"not sent: {broker} is under maintenance; it is looked at again in {opens_in:.0f} s"
+
+
 def no_answer(broker: str, intent: Intent, verdict: Verdict, attempts: int) -> Refusal:
     """The refusal for a call whose last attempt brought no whole answer."""
     what = f"{broker} {intent.endpoint.name}: {_NO_ANSWER.get(verdict.reason, 'it did not answer')}"

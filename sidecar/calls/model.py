@@ -23,6 +23,8 @@ class Call:
     deadline: float
     """Monotonic seconds at which the caller stops waiting."""
     trace: TraceContext
+    probe: bool = False
+    """Whether it only asks if the broker is there: any answer at all is a good one."""
     trail: Trail = field(default_factory=list)
     """What happened on the way."""
     at_broker: float = 0.0

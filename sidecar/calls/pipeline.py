@@ -8,6 +8,7 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
+from sidecar.calls.admission import Admission, Entry
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
 from sidecar.calls.limiter import Lease, Limiter, LimitRefused
@@ -23,6 +24,9 @@ from sidecar.words import Effect, Outcome, RefusalKind, Why
 LARGE_ANSWER_BYTES: Final = 64 * 1024
 """From here on an answer that may announce limits is read in another thread, so that no other call waits for it."""
 
+_THERE: Final = frozenset({Outcome.REJECTED, Outcome.FATAL})
+"""A probe carries no key; a broker that says so is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -34,6 +38,7 @@ class Parts:
     """By endpoint name; complete."""
     breakers: Mapping[str, Breaker]
     """By endpoint group; complete."""
+    admission: Admission
     limiter: Limiter
     budget: RetryBudget
     transport: Transport
@@ -74,7 +79,7 @@ class Pipeline:
         ended: _Ended | None = None
         while True:
             try:
-                permit, lease = await self._admit(call)
+                permit, lease = await self._enter(call)
             except _Refused as refused:
                 return self._refusal(call, refused, attempts, ended)
             attempts += 1
@@ -89,12 +94,29 @@ class Pipeline:
 
     # Before an attempt
 
+    async def _enter(self, call: Call) -> tuple[Permit, Lease]:
+        if call.probe:
+            return await self._admit(call)
+        admission = self._parts.admission
+        entry = admission.enter(reserved=call.intent.priority.reserved)
+        if entry is None:
+            opens_in = admission.opens_in()
+            message = explain.under_maintenance(self._parts.broker, opens_in)
+            refusal = Refusal(RefusalKind.MAINTENANCE, message, opens_in)
+            raise _Refused(Outcome.MAINTENANCE, Why.DEADLINE, refusal)
+        try:
+            return await self._admit(call)
+        except BaseException:
+            if entry is Entry.PROBE:
+                admission.drop_probe()
+            raise
+
     async def _admit(self, call: Call) -> tuple[Permit, Lease]:
         if self._parts.clock.monotonic() >= call.deadline:
             message = explain.too_late(self._parts.broker, call.intent)
             raise _Refused(Outcome.TRANSIENT, Why.DEADLINE, Refusal(RefusalKind.DEADLINE, message))
         breaker = self._parts.breakers[call.intent.endpoint.group]
-        permit = breaker.admit(reserved=call.intent.priority.reserved)
+        permit = breaker.admit(reserved=call.probe or call.intent.priority.reserved)
         if permit is None:
             raise self._breaker_refusal(breaker, call)
         lease = self._parts.limiter.try_acquire(call.intent)
@@ -132,6 +154,8 @@ class Pipeline:
         try:
             answer = await self._send(call, started)
             verdict = self._parts.profile.classify(call.intent, answer)
+            if call.probe and verdict.outcome in _THERE:
+                verdict = Verdict(Outcome.OK)
         except NotSent as failure:
             verdict = Verdict(Outcome.TRANSIENT, failure.reason)
         except MaybeSent as failure:
@@ -195,7 +219,7 @@ class Pipeline:
 
     def _decide(self, call: Call, verdict: Verdict, attempts: int) -> float | Why | None:
         parts, intent = self._parts, call.intent
-        if verdict.outcome is Outcome.OK:
+        if verdict.outcome is Outcome.OK or call.probe:
             return None
         gate = parts.limiter.gate()
         shut_for = gate.until - parts.clock.now() if gate.shut and gate.until is not None else 0.0
@@ -204,7 +228,7 @@ class Pipeline:
             verdict=verdict,
             attempt=attempts,
             remaining=self._ends_at(call) - parts.clock.monotonic(),
-            pause=max(verdict.retry_after or 0.0, shut_for),
+            pause=max(verdict.retry_after or 0.0, shut_for, parts.admission.opens_in()),
             breaker_open=parts.breakers[intent.endpoint.group].refuses(reserved=intent.priority.reserved),
         )
         return decide(parts.retries[intent.endpoint.name], situation, parts.rng, parts.budget.take)

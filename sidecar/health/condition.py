@@ -1,16 +1,19 @@
 """What condition a broker is in, learnt from every attempt, and who may call it meanwhile.
 
-Maintenance is not a failure to be retried: the broker is away, and says so. Then one probe at a time looks whether it is
-back, after pauses that grow, and everybody else is told at once instead of being sent. Any success ends it: traffic that
-goes through is as good as a probe.
+Maintenance is not a failure to be retried: the broker is away, and says so. Then one probe at a time looks whether it
+is back, after pauses that grow, and everybody else is told at once instead of being sent. Any success ends it: traffic
+that goes through is as good as a probe.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from sidecar.calls.admission import Entry
 from sidecar.clock import Clock
 from sidecar.health.backoff import ProbePauses
+from sidecar.health.windows import Planned
 from sidecar.telemetry.events import AttemptFinished, BrokerStateChanged, Bus, GateShut
 from sidecar.telemetry.state import ConditionReading
 from sidecar.words import BrokerState, Outcome
@@ -33,8 +36,12 @@ class Thresholds:
     """Consecutive other failures that mean that the broker is degraded."""
 
 
+def _nobody_waits() -> None:
+    pass
+
+
 class Condition:
-    """The condition of one broker."""
+    """The condition of one broker; it is the door to it (`sidecar.calls.admission.Admission`)."""
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Condition:
         maintenance: ProbePauses,
         degraded: ProbePauses,
         *,
+        planned: Planned,
         idle_seconds: float,
         bus: Bus,
         clock: Clock,
@@ -51,6 +59,7 @@ class Condition:
         self._broker = broker
         self._thresholds = thresholds
         self._pauses = {BrokerState.MAINTENANCE: maintenance, BrokerState.DEGRADED: degraded}
+        self._planned = planned
         self._idle_seconds = idle_seconds
         self._bus = bus
         self._clock = clock
@@ -60,11 +69,14 @@ class Condition:
         self._unavailable = 0
         self._failures = 0
         self._probes = 0
-        self._looked_at = clock.now()
+        self._scheduled_at = clock.now()
         self._next_probe = clock.now() + idle_seconds
         self._probing = False
-        self._banned_until = 0.0
+        self._window_ends = 0.0
         self._reserved_at = -RESERVED_SECONDS
+        self.on_schedule: Callable[[], None] = _nobody_waits
+        """Called when the time of the next probe has changed."""
+        self._plan()
 
     @property
     def state(self) -> BrokerState:
@@ -73,31 +85,35 @@ class Condition:
 
     def reading(self) -> ConditionReading:
         """The condition, for the scrape, the control API and people."""
+        self._keep_to_the_plan()
         return ConditionReading(
             state=self._state,
             can_trade=self._state in {BrokerState.OK, BrokerState.DEGRADED},
             since=self._since,
             consecutive_503=self._unavailable,
             next_probe=self._next_probe,
+            planned=self._clock.now() < self._window_ends,
         )
 
     # Who may call
 
-    def admits(self, *, reserved: bool) -> bool:
-        """Whether a call may be sent now. A call that comes when a probe is due is let through as the probe."""
+    def enter(self, *, reserved: bool) -> Entry | None:
+        """Whether an attempt may be made now. One that comes when a probe is due is let in as the probe."""
+        self._keep_to_the_plan()
         if self._state is not BrokerState.MAINTENANCE:
-            return True
+            return Entry.CALL
         if reserved and self._clock.monotonic() >= self._reserved_at + RESERVED_SECONDS:
             self._reserved_at = self._clock.monotonic()
-            return True
-        return self.take_probe()
+            return Entry.CALL
+        return Entry.PROBE if self.take_probe() else None
 
     def opens_in(self) -> float:
-        """Seconds until a call may pass as the next probe; 0 where calls pass."""
-        return max(0.0, self._next_probe - self._clock.now()) if self._state is BrokerState.MAINTENANCE else 0.0
+        """Seconds until an attempt may pass as the next probe; 0 where calls pass."""
+        return self.probe_in() if self._state is BrokerState.MAINTENANCE else 0.0
 
     def probe_in(self) -> float:
-        """Seconds until somebody should look at the broker; 0 when it is due."""
+        """Seconds until somebody should look at the broker, or at the plan; 0 when it is due."""
+        self._keep_to_the_plan()
         return max(0.0, self._next_probe - self._clock.now())
 
     def take_probe(self) -> bool:
@@ -108,7 +124,7 @@ class Condition:
         return True
 
     def drop_probe(self) -> None:
-        """The claimed probe told nothing: it was never sent."""
+        """The claimed probe was never made: the next one may be, at once."""
         self._probing = False
 
     # What attempts tell
@@ -125,15 +141,13 @@ class Condition:
         elif outcome in _DOWN:
             self._failed(attempt)
         else:
-            self._answered()
+            self._answered(attempt)
 
     def gate_shut(self, event: GateShut) -> None:
         """The broker has shut out the address; a ban is a condition, a rate limit is not."""
-        if event.broker != self._broker or event.outcome is not Outcome.BANNED:
-            return
-        self._banned_until = event.until
-        self._next_probe = event.until
-        self._enter(BrokerState.BANNED, "the address is banned")
+        if event.broker == self._broker and event.outcome is Outcome.BANNED:
+            self._probe_at(event.until)
+            self._enter(BrokerState.BANNED, "the address is banned")
 
     def _was_unavailable(self, attempt: AttemptFinished) -> None:
         self._unavailable += 1
@@ -141,43 +155,77 @@ class Condition:
         told = attempt.outcome is Outcome.MAINTENANCE
         if self._state is BrokerState.MAINTENANCE:
             self._look_again(attempt)
-        elif told or self._unavailable >= self._thresholds.unavailable:
-            self._fall(BrokerState.MAINTENANCE, "it says that it is under maintenance" if told else "503")
+        elif told:
+            self._fall(BrokerState.MAINTENANCE, "503" if attempt.status == UNAVAILABLE else "by its own word")
+        elif self._unavailable >= self._thresholds.unavailable:
+            self._suspect(f"{self._unavailable} times 503")
 
     def _failed(self, attempt: AttemptFinished) -> None:
         self._failures += 1
         if self._state in self._pauses:
             self._look_again(attempt)
-        elif self._state is BrokerState.OK and self._failures >= self._thresholds.failures:
+        elif self._failures >= self._thresholds.failures:
             self._fall(BrokerState.DEGRADED, f"{self._failures} failures in a row ({attempt.reason})")
 
-    def _answered(self) -> None:
+    def _answered(self, attempt: AttemptFinished) -> None:
+        if attempt.started < self._since and self._clock.now() < self._window_ends:
+            return  # it was answered just before the planned end of service
         self._unavailable = self._failures = self._probes = 0
         self._probing = False
-        self._next_probe = self._clock.now() + self._idle_seconds
-        self._enter(BrokerState.OK, "it answers again")
+        self._window_ends = 0.0  # it is back before its time
+        self._probe_at(self._clock.now() + self._idle_seconds)
+        self._enter(BrokerState.OK, "it answers")
+
+    # The next look
 
     def _fall(self, state: BrokerState, reason: str) -> None:
         self._probes = 0
         self._schedule(state)
         self._enter(state, reason)
 
+    def _suspect(self, reason: str) -> None:
+        """It did not say that it is away; perhaps only its orders are. One look, at once, tells."""
+        self._probes = 0
+        self._scheduled_at = self._clock.now()
+        self._probe_at(self._scheduled_at)
+        self._enter(BrokerState.MAINTENANCE, reason)
+
     def _look_again(self, attempt: AttemptFinished) -> None:
         # What was under way when the pause began is no news: ten calls that fail together are one failure.
-        if attempt.started >= self._looked_at:
+        if attempt.started >= self._scheduled_at:
             self._schedule(self._state)
 
     def _schedule(self, state: BrokerState) -> None:
         self._probes += 1
         self._probing = False
-        self._looked_at = self._clock.now()
-        self._next_probe = self._looked_at + self._pauses[state].pause(self._probes, self._rng)
+        self._scheduled_at = self._clock.now()
+        self._probe_at(self._scheduled_at + self._pauses[state].pause(self._probes, self._rng))
+
+    def _probe_at(self, at: float) -> None:
+        self._next_probe = at
+        self.on_schedule()
+
+    # The plan
+
+    def _keep_to_the_plan(self) -> None:
+        """Enter a planned window when its time has come: no call needs to fail for it."""
+        if self._clock.now() >= self._next_window:
+            self._plan()
+
+    def _plan(self) -> None:
+        now = self._clock.now()
+        self._next_window = self._planned.next_start(now) or float("inf")
+        ends = self._planned.ends_at(now)
+        if ends is None:
+            return
+        self._window_ends = ends
+        self._probe_at(ends)
+        self._enter(BrokerState.MAINTENANCE, "planned")
 
     def _enter(self, state: BrokerState, reason: str) -> None:
         before, self._state = self._state, state
         if before is state:
             return
         self._since = self._clock.now()
-        self._bus.emit(
-            BrokerStateChanged(self._broker, before, state, reason, self._unavailable, self.probe_in())
-        )
+        probe_in = max(0.0, self._next_probe - self._since)
+        self._bus.emit(BrokerStateChanged(self._broker, before, state, reason, self._unavailable, probe_in))
