@@ -72,8 +72,16 @@ def looks_whole(answer: Answer) -> bool:
     return body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")
 
 
-def settled(verdict: Verdict, effect: Effect) -> Verdict:
-    """The verdict as the endpoint's effect allows: a read changes nothing, so nothing about it can be in doubt."""
+def settled(verdict: Verdict, effect: Effect, headers: Headers) -> Verdict:
+    """The verdict as the endpoint's effect allows, with the `Retry-After` that came with it, whatever the status.
+
+    A read changes nothing, so nothing about it can be in doubt.
+    """
+    if verdict.outcome is Outcome.OK:
+        return verdict
+    if verdict.retry_after is None and verdict.until is None and header(headers, b"retry-after"):
+        retry_after, until = waiting(headers)
+        verdict = replace(verdict, retry_after=retry_after, until=until)
     if effect is Effect.READ and verdict.outcome is Outcome.UNKNOWN:
         return replace(verdict, outcome=Outcome.TRANSIENT)
     return verdict

@@ -18,6 +18,7 @@ _ANNOUNCING: Final = frozenset({"exchange_info", "get_order_rate_limit"})
 _ANNOUNCEMENT_BYTES: Final = 64 * 1024
 """`rateLimits` stands at the front of `exchangeInfo`; the megabytes of symbols behind it are not looked at."""
 _INTERVALS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
+_SOON_SECONDS: Final = 60
 _LONGEST_COUNT: Final = 15
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WHATEVER_THE_STATUS: Final = frozenset({Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE, Outcome.UNKNOWN})
@@ -101,7 +102,7 @@ class BinanceProfile:
             return self._success(intent, answer)
         if answer.status == 304:  # noqa: PLR2004 - not modified: the read succeeded
             return OK
-        return settled(self._failure(answer), intent.effect)
+        return settled(self._failure(answer), intent.effect, answer.headers)
 
     def _success(self, intent: Intent, answer: Answer) -> Verdict:
         if intent.effect is Effect.READ:
@@ -124,7 +125,19 @@ class BinanceProfile:
         code, msg = _code_and_message(item)
         if code is None or code >= 0:
             return OK
-        return errors.by_code(self._tables.codes, code, msg, answer.status, answer.headers)
+        return self._by_code(code, msg, answer)
+
+    def _by_code(self, code: int, msg: str, answer: Answer) -> Verdict:
+        verdict = errors.by_code(self._tables.codes, code, msg, answer.status, answer.headers)
+        return replace(verdict, limits=self._used_up(msg)) if code == errors.TOO_MANY_ORDERS else verdict
+
+    def _used_up(self, msg: str) -> tuple[str, ...]:
+        """Which order limit a -1015 means; where it does not say, any that ends soon."""
+        seconds = errors.interval_of(msg)
+        orders = {spec.seconds: spec.name for (kind, _), spec in self._specs.items() if kind == "orders"}
+        if seconds in orders:
+            return (orders[seconds],)
+        return tuple(name for length, name in orders.items() if length <= _SOON_SECONDS)
 
     @staticmethod
     def _batch(verdicts: list[Verdict]) -> Verdict:
@@ -150,7 +163,7 @@ class BinanceProfile:
             return verdict
         if code is None or not negative:
             return errors.by_status(status, headers)
-        verdict = errors.by_code(self._tables.codes, code, msg, status, headers)
+        verdict = self._by_code(code, msg, answer)
         if status < 500 or self._tables.definite_5xx or verdict.outcome in _WHATEVER_THE_STATUS:  # noqa: PLR2004 - HTTP's
             return verdict
         # [doc] spot, "HTTP Return Codes": a 5XX must not be taken for a failure; it could have been a success.

@@ -96,7 +96,7 @@ class Generic:
         configured = self._statuses.get(answer.status)
         if configured is not None:
             return Verdict(*configured, "", *waiting(answer.headers))
-        return settled(_by_status(answer.status), intent.effect)
+        return settled(_by_status(answer.status), intent.effect, answer.headers)
 
     def readings(self, headers: Headers) -> tuple[Reading, ...]:
         """What the configured headers tell, or else the IETF's `RateLimit` fields."""

@@ -95,6 +95,8 @@ class Verdict:
     """Seconds that the broker asks to wait, counted from the answer."""
     until: float | None = None
     """Unix seconds at which a ban ends, when the broker tells a time instead of a duration."""
+    limits: tuple[str, ...] = ()
+    """The limits that are used up, where `RATE_LIMITED` means these alone: what needs none of them may go on."""
 
 
 REASONS = (

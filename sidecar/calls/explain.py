@@ -28,6 +28,11 @@ def under_maintenance(broker: str, opens_in: float) -> str:
     return f"not sent: {broker} is under maintenance; it is looked at again in {opens_in:.0f} s"
 
 
+def gone(broker: str, intent: Intent) -> str:
+    """The sentence for a call whose caller has hung up before it was sent; only the record shows it."""
+    return f"not sent: the caller of this {broker} {intent.endpoint.name} hung up while it waited"
+
+
 def no_answer(broker: str, intent: Intent, verdict: Verdict, attempts: int) -> Refusal:
     """The refusal for a call whose last attempt brought no whole answer."""
     what = f"{broker} {intent.endpoint.name}: {_NO_ANSWER.get(verdict.reason, 'it did not answer')}"

@@ -1,7 +1,6 @@
 """One broker, ready to be called: turns a request into a call, and tells what became of it."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 
 from sidecar.brokers.profile import OrderFacts, Profile, Refusal
@@ -94,12 +93,15 @@ class Gateway:
         deadline_seconds: float | None = None,
         traceparent: bytes | None = None,
         tracestate: bytes | None = None,
+        gone: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """Carry one call and tell, in one event, what became of it.
+        """Carry one call and tell, in one event, what became of it, also when it is cancelled or fails in here.
 
-        `deadline_seconds`: how long the caller still waits; None takes the broker's default.
+        `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
+        caller has hung up: an order that is still waiting then is not sent any more.
         """
-        return await self._carry(self._call(request, deadline_seconds, parse_traceparent(traceparent, tracestate)))
+        trace = parse_traceparent(traceparent, tracestate)
+        return await self._carry(self._call(request, deadline_seconds, trace, gone))
 
     @property
     def can_look(self) -> bool:
@@ -109,11 +111,13 @@ class Gateway:
     async def look(self) -> None:
         """Make that read: the broker's condition hears of it like of any call."""
         if self._profile.probe is not None:
-            call = self._call(self._profile.probe, None, new_trace())
+            call = self._call(self._profile.probe, None, new_trace(), lambda: False)
             call.probe = True
             await self._carry(call)
 
-    def _call(self, request: Request, deadline_seconds: float | None, trace: TraceContext) -> Call:
+    def _call(
+        self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]
+    ) -> Call:
         now = self._clock.monotonic()
         return Call(
             id=f"{self._rng.getrandbits(64):016x}",
@@ -123,6 +127,7 @@ class Gateway:
             received=now,
             deadline=now + (self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds),
             trace=trace,
+            gone=gone,
         )
 
     async def _carry(self, call: Call) -> Result:
@@ -130,7 +135,7 @@ class Gateway:
         self._in_flight += 1
         try:
             result = await self._pipeline.run(call)
-        except asyncio.CancelledError:
+        except BaseException:
             self._tell(call, self._cut_short(call))
             raise
         finally:
@@ -153,12 +158,11 @@ class Gateway:
         answer = self._profile.refuse(Refusal(kind, message))
         return Result(answer, Fate(Outcome.FATAL, attempts=0, why=kind, source="sidecar"))
 
-    def _cut_short(self, call: Call) -> Result:
-        """The result of a call that was cancelled on its way: nobody waits for it, but the record must be true."""
-        maybe_executed = call.intent.effect is not Effect.READ and call.at_broker > 0
-        outcome = Outcome.UNKNOWN if maybe_executed else Outcome.TRANSIENT
-        attempts = 1 if call.at_broker > 0 else 0
-        return Result(Answer(status=0, headers=()), Fate(outcome, attempts, call.waited, source="sidecar"))
+    @staticmethod
+    def _cut_short(call: Call) -> Result:
+        """The result of a call that ended on its way, cancelled or by a fault in here: the record must be true."""
+        outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
+        return Result(Answer(status=0, headers=()), Fate(outcome, call.attempts, call.waited, source="sidecar"))
 
     def _tell(self, call: Call, result: Result) -> None:
         intent, fate, endpoint = call.intent, result.fate, call.intent.endpoint

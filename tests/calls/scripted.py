@@ -53,7 +53,7 @@ class Wire:
     sent_at: list[float] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
 
-    async def send(self, request: Request, *, seconds: float) -> Answer:
+    async def send(self, request: Request, *, seconds: float, reserved: bool = False) -> Answer:  # noqa: ARG002
         self.sent_at.append(self.clock.monotonic())
         self.requests.append(request)
         step = self.script[min(len(self.sent_at), len(self.script)) - 1]
@@ -101,4 +101,5 @@ class Bench:
 
     @property
     def finished(self) -> CallFinished:
-        return self.events(CallFinished)[-1]
+        newest: CallFinished = self.events(CallFinished)[-1]
+        return newest
