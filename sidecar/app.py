@@ -24,6 +24,8 @@ from sidecar.brokers.registry import build
 from sidecar.calls.gateway import Gateway, gateways
 from sidecar.clock import Clock, SystemClock
 from sidecar.config.model import Config
+from sidecar.health.prober import Prober
+from sidecar.health.setup import condition
 from sidecar.telemetry.audit import AuditError, AuditLog
 from sidecar.telemetry.events import Bus, Started, Stopped
 from sidecar.telemetry.logs import configure
@@ -62,8 +64,16 @@ class App:
         self._clock = clock
         self._state = State()
         self._bus = Bus(clock)
-        brokers = {name: (settings, build(settings)) for name, settings in config.brokers.items()}
-        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=Random())
+        rng = Random()
+        self._conditions = {
+            name: condition(name, settings.maintenance, bus=self._bus, clock=clock, rng=rng)
+            for name, settings in config.brokers.items()
+        }
+        brokers = {
+            name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
+        }
+        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=rng)
+        self._probing: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
         )
@@ -106,6 +116,10 @@ class App:
         except BaseException:
             await self._let_go()
             raise
+        for name, gateway in self.gateways.items():
+            if gateway.can_look:
+                prober = Prober(self._conditions[name], gateway.look)
+                self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
 
@@ -114,6 +128,9 @@ class App:
         self._state.why_not = "stopping"
         for gateway in self.gateways.values():
             gateway.wind_down()
+        for probing in self._probing:
+            probing.cancel()
+        await asyncio.gather(*self._probing, return_exceptions=True)
         unfinished = await self.api.stop(DRAIN_SECONDS)
         for gateway in self.gateways.values():
             await gateway.close()

@@ -35,6 +35,8 @@ class Tables:
     """What differs between Binance's interfaces."""
 
     name: str
+    ping: str
+    """Path of the test of connectivity."""
     routes: Lines
     codes: Mapping[int, tuple[Outcome, str]]
     limits: tuple[WindowSpec, ...]
@@ -72,6 +74,11 @@ class BinanceProfile:
     def name(self) -> str:
         """The name that the configuration uses."""
         return self._tables.name
+
+    @property
+    def probe(self) -> Request:
+        """The broker's own test of connectivity ([doc] General endpoints, "Test Connectivity"); weight 1."""
+        return Request("GET", self._tables.ping, ())
 
     @property
     def limits(self) -> Sequence[LimitSpec]:

@@ -57,6 +57,8 @@ class Knowledge:
     routes: Sequence[tuple[str, str, Endpoint, float]] = ()
     """Method, path pattern, endpoint, cost."""
     headers: HeaderNames = HeaderNames()
+    probe: str = ""
+    """Path of a cheap read; empty when none is known."""
     statuses: Mapping[int, tuple[Outcome, str]] = field(default_factory=dict)
     """Outcome and reason of the statuses that have a meaning of their own."""
 
@@ -69,6 +71,7 @@ class Generic:
     limits: Sequence[LimitSpec] = (WindowSpec(REQUESTS, _UNTOLD_CAPACITY, _UNTOLD_SECONDS, Scope.ACCOUNT),)
 
     def __init__(self, knowledge: Knowledge) -> None:
+        self.probe = Request("GET", knowledge.probe, ()) if knowledge.probe else None
         self._statuses = knowledge.statuses
         self._names = names = knowledge.headers
         configured = {names.used, names.remaining, names.limit, names.reset} - {b""}

@@ -35,6 +35,8 @@ class Oanda:
     name: str = "oanda"
     retry_preset: str = "standard"
     limits: Sequence[LimitSpec] = LIMITS
+    probe: Request = Request("GET", "/v3/accounts", ())
+    """The account list; without a token it is answered with 401, which tells as well that the broker is there."""
 
     def __init__(self) -> None:
         self._tree: PathTree[Rule] = PathTree()

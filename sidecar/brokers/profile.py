@@ -170,6 +170,10 @@ class Profile(Protocol):
     def retry_preset(self) -> str:
         """The retry preset that suits this broker when the configuration names none."""
 
+    @property
+    def probe(self) -> Request | None:
+        """The cheapest read that tells whether the broker is there; None when none is known. It needs no key."""
+
     def understand(self, request: Request) -> Intent:
         """What a request means. Never raises: what is not known is the endpoint `other` with a cautious effect."""
 

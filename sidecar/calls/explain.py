@@ -23,6 +23,11 @@ def too_late(broker: str, intent: Intent) -> str:
     return f"not sent: the deadline of this {broker} {intent.endpoint.name} call is over; allow it more time"
 
 
+def under_maintenance(broker: str, opens_in: float) -> str:
+    """The sentence for a call that comes while the broker is away."""
+    return f"not sent: {broker} is under maintenance; it is looked at again in {opens_in:.0f} s"
+
+
 def gone(broker: str, intent: Intent) -> str:
     """The sentence for a call whose caller has hung up before it was sent; only the record shows it."""
     return f"not sent: the caller of this {broker} {intent.endpoint.name} hung up while it waited"

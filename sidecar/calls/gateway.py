@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from sidecar.brokers.profile import OrderFacts, Profile, Refusal
+from sidecar.calls.admission import Admission
 from sidecar.calls.breaker import Breaker
 from sidecar.calls.budget import RetryBudget
 from sidecar.calls.limiter import Address, Limiter
@@ -14,8 +15,8 @@ from sidecar.calls.relay import relay
 from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
 from sidecar.config.model import Broker
-from sidecar.telemetry.context import parse_traceparent
-from sidecar.telemetry.events import Bus, CallFinished, trail
+from sidecar.telemetry.context import new_trace, parse_traceparent
+from sidecar.telemetry.events import Bus, CallFinished, TraceContext, trail
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
 from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
@@ -27,7 +28,16 @@ class Gateway:
     """The way to one broker."""
 
     def __init__(
-        self, name: str, settings: Broker, profile: Profile, *, address: Address, bus: Bus, clock: Clock, rng: Random
+        self,
+        name: str,
+        settings: Broker,
+        profile: Profile,
+        *,
+        address: Address,
+        admission: Admission,
+        bus: Bus,
+        clock: Clock,
+        rng: Random,
     ) -> None:
         self.name = name
         self._settings = settings
@@ -37,6 +47,7 @@ class Gateway:
         self._rng = rng
         self._in_flight = 0
         self._stopping = False
+        self._admission = admission
         self._transport = Transport(settings)
         self._limiter = Limiter(name, profile.limits, settings.limits, address, bus, clock)
         self._budget = RetryBudget(settings.retry.budget, settings.retry.budget_floor, clock)
@@ -54,6 +65,7 @@ class Gateway:
             profile=self._profile,
             retries={name: retry_policy(self._settings.retry, name, preset) for name in names},
             breakers=self._breakers,
+            admission=self._admission,
             limiter=self._limiter,
             budget=self._budget,
             transport=self._transport,
@@ -88,17 +100,37 @@ class Gateway:
         `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
         caller has hung up: an order that is still waiting then is not sent any more.
         """
+        trace = parse_traceparent(traceparent, tracestate)
+        return await self._carry(self._call(request, deadline_seconds, trace, gone))
+
+    @property
+    def can_look(self) -> bool:
+        """Whether the profile knows a read that tells if the broker is there."""
+        return self._profile.probe is not None
+
+    async def look(self) -> None:
+        """Make that read: the broker's condition hears of it like of any call."""
+        if self._profile.probe is not None:
+            call = self._call(self._profile.probe, None, new_trace(), lambda: False)
+            call.probe = True
+            await self._carry(call)
+
+    def _call(
+        self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]
+    ) -> Call:
         now = self._clock.monotonic()
-        call = Call(
+        return Call(
             id=f"{self._rng.getrandbits(64):016x}",
             request=request,
             intent=self._profile.understand(request),
             received_at=self._clock.now(),
             received=now,
             deadline=now + (self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds),
-            trace=parse_traceparent(traceparent, tracestate),
+            trace=trace,
             gone=gone,
         )
+
+    async def _carry(self, call: Call) -> Result:
         token = trail.set(call.trail)
         self._in_flight += 1
         try:
@@ -184,6 +216,7 @@ class Gateway:
             name=self.name,
             profile=self._profile.name,
             base_url=self._settings.base_url,
+            condition=self._admission.reading(),
             breakers=tuple(breaker.reading() for breaker in self._breakers.values()),
             limits=self._limiter.states(),
             gate=self._limiter.gate(),
@@ -210,12 +243,14 @@ class Gateway:
 
 
 def gateways(
-    brokers: Mapping[str, tuple[Broker, Profile]], *, bus: Bus, clock: Clock, rng: Random
+    brokers: Mapping[str, tuple[Broker, Profile, Admission]], *, bus: Bus, clock: Clock, rng: Random
 ) -> dict[str, Gateway]:
     """A gateway for each configured broker. Brokers at the same base URL share that address's limits and gate."""
     addresses: dict[str, Address] = {}
     made = {}
-    for name, (settings, profile) in brokers.items():
+    for name, (settings, profile, admission) in brokers.items():
         address = addresses.setdefault(settings.base_url, Address(clock))
-        made[name] = Gateway(name, settings, profile, address=address, bus=bus, clock=clock, rng=rng)
+        made[name] = Gateway(
+            name, settings, profile, address=address, admission=admission, bus=bus, clock=clock, rng=rng
+        )
     return made

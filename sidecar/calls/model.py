@@ -30,6 +30,8 @@ class Call:
     trace: TraceContext
     gone: Callable[[], bool]
     """Whether the caller has hung up."""
+    probe: bool = False
+    """Whether it only asks if the broker is there: any answer at all is a good one."""
     trail: Trail = field(default_factory=list)
     """What happened on the way."""
     at_broker: float = 0.0

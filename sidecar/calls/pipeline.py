@@ -8,6 +8,7 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
+from sidecar.calls.admission import Admission, Entry
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
 from sidecar.calls.limiter import Lease, Limiter, LimitRefused, told_pause
@@ -27,6 +28,8 @@ ANSWER_SECONDS: Final = 0.5
 an attempt that had less says nothing of the broker's health."""
 _EXECUTED: Final = frozenset({Outcome.OK, Outcome.UNKNOWN})
 """The outcomes after which something may have changed at the broker."""
+_THERE: Final = frozenset({Outcome.REJECTED, Outcome.FATAL})
+"""A probe carries no key; a broker that says so is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Parts:
     """By endpoint name; complete."""
     breakers: Mapping[str, Breaker]
     """By endpoint group; complete."""
+    admission: Admission
     limiter: Limiter
     budget: RetryBudget
     transport: Transport
@@ -78,7 +82,7 @@ class Pipeline:
         ended: _Ended | None = None
         while True:
             try:
-                permit, lease = await self._admit(call)
+                permit, lease = await self._enter(call)
             except _Refused as refused:
                 return self._refusal(call, refused, ended)
             ended = await self._attempt(call, permit, lease)
@@ -92,6 +96,20 @@ class Pipeline:
 
     # Before an attempt
 
+    async def _enter(self, call: Call) -> tuple[Permit, Lease]:
+        if call.probe:
+            return await self._admit(call)
+        admission = self._parts.admission
+        entry = admission.enter(reserved=call.intent.priority.reserved)
+        if entry is None:
+            raise self._maintenance_refusal()
+        try:
+            return await self._admit(call)
+        except BaseException:
+            if entry is Entry.PROBE:
+                admission.drop_probe()
+            raise
+
     async def _admit(self, call: Call) -> tuple[Permit, Lease]:
         permit = self._permit(call)
         lease = self._parts.limiter.try_acquire(call.intent)
@@ -101,6 +119,8 @@ class Pipeline:
         self._parts.breakers[call.intent.endpoint.group].release(permit)
         lease = await self._wait(call)
         try:
+            if self._parts.admission.opens_in() > 0 and not call.probe and not call.intent.priority.reserved:
+                raise self._maintenance_refusal()
             return self._permit(call), lease
         except _Refused:
             self._parts.limiter.give_back(lease)
@@ -113,7 +133,7 @@ class Pipeline:
             # Its bot takes the order for lost, and may have sent it again. A cancel is wanted in any case.
             raise self._caller_refusal(explain.gone(self._parts.broker, call.intent))
         breaker = self._parts.breakers[call.intent.endpoint.group]
-        permit = breaker.admit(reserved=call.intent.priority.reserved)
+        permit = breaker.admit(reserved=call.probe or call.intent.priority.reserved)
         if permit is None:
             raise self._breaker_refusal(breaker, call)
         return permit
@@ -131,6 +151,11 @@ class Pipeline:
     @staticmethod
     def _caller_refusal(message: str) -> _Refused:
         return _Refused(Outcome.TRANSIENT, Why.DEADLINE, Refusal(RefusalKind.DEADLINE, message))
+
+    def _maintenance_refusal(self) -> _Refused:
+        opens_in = self._parts.admission.opens_in()
+        message = explain.under_maintenance(self._parts.broker, opens_in)
+        return _Refused(Outcome.MAINTENANCE, Why.DEADLINE, Refusal(RefusalKind.MAINTENANCE, message, opens_in))
 
     def _breaker_refusal(self, breaker: Breaker, call: Call) -> _Refused:
         retry_in = breaker.retry_in()
@@ -156,6 +181,8 @@ class Pipeline:
         try:
             answer = await self._send(call, started)
             verdict = self._parts.profile.classify(call.intent, answer)
+            if call.probe and verdict.outcome in _THERE:
+                verdict = Verdict(Outcome.OK)
         except NotSent as failure:
             malformed = failure.reason == "bad_request"
             verdict = Verdict(Outcome.FATAL if malformed else Outcome.TRANSIENT, failure.reason)
@@ -229,7 +256,7 @@ class Pipeline:
 
     def _decide(self, call: Call, verdict: Verdict) -> float | Why | None:
         parts, intent = self._parts, call.intent
-        if verdict.outcome is Outcome.OK:
+        if verdict.outcome is Outcome.OK or call.probe:
             return None
         gate = parts.limiter.gate()
         shut_for = gate.until - parts.clock.now() if gate.shut and gate.until is not None else 0.0
@@ -238,7 +265,7 @@ class Pipeline:
             verdict=verdict,
             attempt=call.attempts,
             remaining=self._ends_at(call) - parts.clock.monotonic(),
-            pause=max(told_pause(verdict, parts.clock.now()) or 0.0, shut_for),
+            pause=max(told_pause(verdict, parts.clock.now()) or 0.0, shut_for, parts.admission.opens_in()),
             breaker_open=parts.breakers[intent.endpoint.group].refuses(reserved=intent.priority.reserved),
         )
         return decide(parts.retries[intent.endpoint.name], situation, parts.rng, parts.budget.take)
