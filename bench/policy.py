@@ -88,7 +88,11 @@ class _Sidecar:
         bus = Bus(clock)
         settings = Broker.model_validate(_BROKER)
         profile = build(settings)
-        gateway = Gateway("binance", settings, profile, address=Address(clock), bus=bus, clock=clock, rng=Random(1))
+        rng = Random(1)
+        door = condition("binance", settings.maintenance, bus=bus, clock=clock, rng=rng)
+        gateway = Gateway(
+            "binance", settings, profile, address=Address(clock), admission=door, bus=bus, clock=clock, rng=rng
+        )
 
         async def send(request: Request, *, seconds: float) -> Answer:
             del request, seconds
