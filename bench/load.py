@@ -4,11 +4,11 @@ import re
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bench.process import BenchError, Cores, Running, busy_seconds, pinned, program
+from bench.process import BenchError, Running, busy_seconds, pinned, program
 from bench.upstream import ORDER, READ
 
 _ENDED: Final = re.compile(r"requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored")
@@ -66,8 +66,8 @@ class Sample:
 class Load:
     """Makes short runs against one subject after another."""
 
-    def __init__(self, folder: Path, cores: Cores) -> None:
-        self._cores = cores
+    def __init__(self, folder: Path, core: int | None) -> None:
+        self._core = core
         self._h2load = program("h2load")
         self._log = folder / "requests.log"
         self._body = folder / "order.body"
@@ -81,9 +81,9 @@ class Load:
         self._body.write_text(order_body(time.time()))
         self._log.unlink(missing_ok=True)
         subject.process.settle()
-        before, all_before = subject.process.cpu_seconds(), busy_seconds(self._cores.subject)
+        before, all_before = subject.process.cpu_seconds(), busy_seconds(subject.process.core)
         ended = subprocess.run(
-            pinned(self._command(subject, scenario, seconds), self._cores.load),
+            pinned(self._command(subject, scenario, seconds), self._core),
             capture_output=True,
             text=True,
             timeout=seconds + _SPARE_SECONDS,
@@ -91,11 +91,12 @@ class Load:
         )
         subject.process.settle()
         cpu = subject.process.cpu_seconds() - before
-        others = 0.0 if self._shares_the_load_s_core(subject) else busy_seconds(self._cores.subject) - all_before - cpu
+        others = busy_seconds(subject.process.core) - all_before - cpu
         counts = _ENDED.search(ended.stdout)
         if ended.returncode or counts is None:
             raise BenchError(f"h2load against {subject.name}: {(ended.stderr or ended.stdout).strip()[-200:]}")
-        return sample(self._log.read_bytes().splitlines(), seconds, cpu, lost=int(counts[2]) + int(counts[3]))
+        made = sample(self._log.read_bytes().splitlines(), seconds, cpu, lost=int(counts[2]) + int(counts[3]))
+        return replace(made, others=max(0.0, others / seconds))
 
     def _command(self, subject: Subject, scenario: Scenario, seconds: int) -> list[str]:
         unix = subject.address.startswith("unix:")
@@ -135,6 +136,7 @@ def sample(lines: Sequence[bytes], seconds: float, cpu: float, *, lost: int) -> 
         p99=_percentile(times, 0.99),
         cpu=cpu / len(requests) * 1e6,
         busy=cpu / seconds,
+        others=0.0,
         failures=len(requests) - len(times) + lost,
     )
 
@@ -155,6 +157,7 @@ def median(samples: Iterable[Sample]) -> Sample:
         p99=middle("p99"),
         cpu=middle("cpu"),
         busy=middle("busy"),
+        others=middle("others"),
         failures=sum(run.failures for run in runs),
     )
 

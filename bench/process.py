@@ -72,6 +72,7 @@ class Running:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.core = core
         self._log = folder / f"{name.replace(' ', '-')}.log"
         self.started = time.monotonic()
         with self._log.open("wb") as sink:

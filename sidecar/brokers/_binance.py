@@ -23,6 +23,7 @@ _LONGEST_COUNT: Final = 15
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WHATEVER_THE_STATUS: Final = frozenset({Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE, Outcome.UNKNOWN})
 """Outcomes that a spot 5xx does not put in doubt."""
+_UNREADABLE: Final = Verdict(Outcome.UNKNOWN, "bad_answer")
 # [doc] -1007, and the text of the ambiguous 503.
 _AMBIGUOUS_TEXT: Final = (
     "Timeout waiting for response from backend server. Send status unknown; execution status unknown. "
@@ -115,13 +116,15 @@ class BinanceProfile:
         if said is Body.OPAQUE:
             return OK
         if isinstance(said, list):
-            return self._batch([self._item(item, answer) for item in said])
+            return self._batch([self._item(item, answer) for item in said], intent.effect)
         if isinstance(said, dict):
             return self._item(said, answer)
-        return Verdict(Outcome.UNKNOWN, "bad_answer")
+        return _UNREADABLE
 
     def _item(self, item: object, answer: Answer) -> Verdict:
         """The answer to one order. Success has no code, or a positive one: cancelling all answers 200."""
+        if not isinstance(item, dict):
+            return _UNREADABLE
         code, msg = _code_and_message(item)
         if code is None or code >= 0:
             return OK
@@ -140,10 +143,11 @@ class BinanceProfile:
         return tuple(name for length, name in orders.items() if length <= _SOON_SECONDS)
 
     @staticmethod
-    def _batch(verdicts: list[Verdict]) -> Verdict:
+    def _batch(verdicts: list[Verdict], effect: Effect) -> Verdict:
         """A batch is in doubt when one order is, and done when one is; only a whole failure is a failure."""
         if not verdicts:
-            return OK
+            # Nothing to cancel is fine; orders of which nothing is said are not.
+            return _UNREADABLE if effect is Effect.OPENS_RISK else OK
         first = verdicts[0]
         doubtful = next((verdict for verdict in verdicts if verdict.outcome is Outcome.UNKNOWN), None)
         if doubtful is not None:

@@ -1,9 +1,11 @@
 """One broker, ready to be called: turns a request into a call, and tells what became of it."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from random import Random
 
 from sidecar.brokers.profile import OrderFacts, Profile, Refusal
+from sidecar.calls import explain
 from sidecar.calls.admission import Admission
 from sidecar.calls.breaker import Breaker
 from sidecar.calls.budget import RetryBudget
@@ -97,6 +99,8 @@ class Gateway:
     ) -> Result:
         """Carry one call and tell, in one event, what became of it, also when it is cancelled or fails in here.
 
+        A cancellation after `wind_down` is the end of the drain: the call ends, and its bot is still told how.
+
         `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
         caller has hung up: an order that is still waiting then is not sent any more.
         """
@@ -135,6 +139,13 @@ class Gateway:
         self._in_flight += 1
         try:
             result = await self._pipeline.run(call)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._stopping or task is None:
+                self._tell(call, self._cut_short(call))
+                raise
+            task.uncancel()
+            result = self._stopped(call)
         except BaseException:
             self._tell(call, self._cut_short(call))
             raise
@@ -163,6 +174,12 @@ class Gateway:
         """The result of a call that ended on its way, cancelled or by a fault in here: the record must be true."""
         outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
         return Result(Answer(status=0, headers=()), Fate(outcome, call.attempts, call.waited, source="sidecar"))
+
+    def _stopped(self, call: Call) -> Result:
+        refusal = explain.stopped(self.name, call.intent, call.attempts, in_doubt=call.in_doubt)
+        outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
+        fate = Fate(outcome, call.attempts, call.waited, refusal.kind, source="sidecar")
+        return Result(self._profile.refuse(refusal), fate)
 
     def _tell(self, call: Call, result: Result) -> None:
         intent, fate, endpoint = call.intent, result.fate, call.intent.endpoint

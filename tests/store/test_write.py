@@ -66,6 +66,7 @@ async def test_a_commit_waits_for_the_disk_and_keys_are_enforced(tmp_path: Path)
         assert await store.write(one("PRAGMA journal_mode")) == "wal"
         assert await store.write(one("PRAGMA synchronous")) == 2
         assert await store.write(one("PRAGMA foreign_keys")) == 1
+        assert await store.write(one("PRAGMA temp_store")) == 2
 
 
 async def test_the_readings_tell_what_was_done(tmp_path: Path) -> None:
