@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from sidecar.api.errors import BodyError, BodyTooLargeError, place_of
@@ -44,14 +44,18 @@ class Proxy:
             body = await incoming.read()
         except BodyError as failure:
             return self._refuse(incoming, gateway, _TOO_LARGE if isinstance(failure, BodyTooLargeError) else _MALFORMED)
-        result = await self._run(gateway, Request(incoming.method, target, headers.forward, body), headers.marks)
+        result = await self._run(
+            gateway, Request(incoming.method, target, headers.forward, body), headers.marks, incoming.gone
+        )
         return _told(result)
 
     def count_malformed(self, listener: Listener) -> None:
         """Tell that a request could not even be parsed."""
         self._bus.emit(CallRefused("", _MALFORMED.reason, listener))
 
-    async def _run(self, gateway: Gateway, request: Request, marks: Mapping[bytes, bytes]) -> Result:
+    async def _run(
+        self, gateway: Gateway, request: Request, marks: Mapping[bytes, bytes], gone: Callable[[], bool]
+    ) -> Result:
         deadline = marks.get(b"sidecar-deadline")
         self.in_flight += 1
         try:
@@ -60,6 +64,7 @@ class Proxy:
                 deadline_seconds=None if deadline is None else float(deadline),
                 traceparent=marks.get(b"traceparent"),
                 tracestate=marks.get(b"tracestate"),
+                gone=gone,
             )
         except Exception as failure:  # noqa: BLE001 - whatever broke: the bot must not take it for "not sent"
             words = "a call to %s failed inside the sidecar: %s"

@@ -196,6 +196,7 @@ class Server(web.Server):
                 self._listener,
                 connection.uid,
                 partial(self._read, request, connection),
+                lambda: request.transport is None,
             )
             outgoing = await self._handler(incoming)
             # What follows an unread body on this connection could be mistaken for another request.

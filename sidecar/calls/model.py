@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sidecar.brokers.profile import Intent
+from sidecar.calls.admission import CALL, Entry
 from sidecar.telemetry.events import TraceContext, Trail
 from sidecar.wire import Answer, Request
 from sidecar.words import Outcome, RefusalKind, Why
@@ -40,8 +41,8 @@ class Call:
     """Seconds of deliberate waits: back-off and limits."""
     attempts: int = 0
     """Transmissions begun."""
-    looking: bool = False
-    """Whether the newest attempt was let in to see if the broker is back."""
+    entry: Entry = CALL
+    """How the newest attempt was let in."""
     in_doubt: bool = False
     """Whether the newest attempt may have changed something at the broker: it is still under way, or ended so."""
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
-from sidecar.calls.admission import Admission, Entry
+from sidecar.calls.admission import Admission
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
 from sidecar.calls.limiter import Lease, Limiter, LimitRefused, told_pause
@@ -103,17 +103,12 @@ class Pipeline:
         entry = admission.enter(reserved=call.intent.priority.reserved)
         if entry is None:
             raise self._maintenance_refusal()
-        call.looking = entry is Entry.PROBE
+        call.entry = entry
         try:
             return await self._admit(call)
         except BaseException:
-            self._look_no_more(call)
+            admission.drop(entry)
             raise
-
-    def _look_no_more(self, call: Call) -> None:
-        if call.looking:
-            call.looking = False
-            self._parts.admission.drop_probe()
 
     async def _admit(self, call: Call) -> tuple[Permit, Lease]:
         permit = self._permit(call)
@@ -215,7 +210,7 @@ class Pipeline:
     def _unmake(self, call: Call, lease: Lease) -> None:
         """Nothing was sent and nothing can be: it was no attempt, and nobody learns from it."""
         call.attempts -= 1
-        self._look_no_more(call)
+        self._parts.admission.drop(call.entry)
         self._parts.limiter.give_back(lease)
 
     async def _send(self, call: Call, now: float) -> Answer:

@@ -19,7 +19,7 @@ def is_disk_failure(failure: BaseException) -> bool:
 
 
 def on_open(failure: Exception, path: Path) -> StoreError:
-    """The error for a file that could be read, but not opened for writing."""
+    """The error for a file that cannot be opened for writing."""
     told = on_write(failure, path)
     if isinstance(told, StoreError):
         return told
@@ -85,7 +85,8 @@ def _primary(failure: BaseException) -> int | None:
 
 
 def _name(failure: BaseException) -> str:
-    return str(getattr(failure, "sqlite_errorname", type(failure).__name__))
+    known = getattr(failure, "sqlite_errorname", None) or getattr(failure, "strerror", None)
+    return str(known or type(failure).__name__)
 
 
 def _because(cause: BaseException, error: Exception) -> Exception:

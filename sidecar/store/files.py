@@ -46,9 +46,10 @@ def locate(path: Path) -> Path:
             raise StoreUnusableError(
                 f"{path}: the folder {real.parent} of the state file does not exist; create it, or change state.path"
             )
-        if real.exists() and not real.is_file():
-            raise StoreUnusableError(f"{path}: the state file is no regular file; change state.path")
-    except (OSError, RuntimeError) as failure:  # RuntimeError: a loop of links
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(real.stat().st_mode):
+                raise StoreUnusableError(f"{path}: the state file is no regular file; change state.path")
+    except (OSError, RuntimeError) as failure:  # RuntimeError: a circle of links, before Python 3.13
         raise StoreUnusableError(f"{path}: the state file cannot be reached: {failure}; change state.path") from failure
     return real
 

@@ -56,8 +56,10 @@ class Writer:
             inspect(self.path, self._scripts)
             keep_private(self.path)
             self._connect()
-        except BaseException:
+        except BaseException as failure:
             os.close(self._lock)
+            if isinstance(failure, (OSError, sqlite3.Error)):
+                raise on_open(failure, self.path) from failure
             raise
 
     def run(self, jobs: Sequence[Job[Any]]) -> None:
@@ -91,18 +93,15 @@ class Writer:
             os.close(self._lock)
 
     def _connect(self) -> None:
+        self._connection = connect_writer(self.path)
         try:
-            self._connection = connect_writer(self.path)
-            try:
-                migrate(self._connection, self._scripts, self.path)
-                self._identity = Identity(self.path)
-                self._wal = Log(self.path, int(self._connection.execute("PRAGMA page_size").fetchone()[0]))
-                self._connection.set_authorizer(self._authorize)
-            except BaseException:
-                self._connection.close()
-                raise
-        except (OSError, sqlite3.Error) as failure:
-            raise on_open(failure, self.path) from failure
+            migrate(self._connection, self._scripts, self.path)
+            self._identity = Identity(self.path)
+            self._wal = Log(self.path, int(self._connection.execute("PRAGMA page_size").fetchone()[0]))
+            self._connection.set_authorizer(self._authorize)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _begin(self) -> BaseException | None:
         """Start a transaction; returns what is in the way of one."""

@@ -91,7 +91,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_breaker_slow_ratio": "BreakerReading.slow_rate",
     "sidecar_breaker_next_probe_timestamp_seconds": "BreakerReading.retry_at",
     "sidecar_broker_state": "ConditionReading.state",
-    "sidecar_broker_consecutive_503": "ConditionReading.consecutive_503",
+    "sidecar_broker_consecutive_unavailable": "ConditionReading.consecutive_503",
     "sidecar_broker_next_probe_timestamp_seconds": "ConditionReading.next_probe",
     "sidecar_rate_limit_used": "LimitState.used",
     "sidecar_rate_limit_capacity": "LimitState.capacity",

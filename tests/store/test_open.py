@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import random
 import shutil
@@ -121,6 +122,20 @@ async def test_a_circle_of_links_is_refused(tmp_path: Path) -> None:
         await Store(tmp_path / "a.db").open()
 
 
+async def test_a_file_whose_rights_cannot_be_changed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "state.db"
+    await filled(path)
+    path.chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", forbidden)
+    with pytest.raises(StoreUnusableError, match="Operation not permitted"):
+        await Store(path).open()
+
+
 async def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -234,7 +249,7 @@ def flip(path: Path, rng: random.Random, flips: int) -> None:
     path.write_bytes(raw)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.integers(0, 2**32), st.integers(1, 8))
 def test_whatever_is_flipped_a_start_works_or_is_refused_untouched(seed: int, flips: int) -> None:
     async def main(path: Path) -> None:
