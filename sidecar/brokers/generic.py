@@ -12,7 +12,9 @@ from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.profile import (
     Endpoint,
     Intent,
+    Keys,
     LimitSpec,
+    Look,
     OrderFacts,
     Reading,
     Refusal,
@@ -66,6 +68,8 @@ class Generic:
 
     name: str = "generic"
     retry_preset: str = "standard"
+    clock_request: Request | None = None
+    lookups_need_keys: bool = True
     limits: Sequence[LimitSpec] = (WindowSpec(REQUESTS, _UNTOLD_CAPACITY, _UNTOLD_SECONDS, Scope.ACCOUNT),)
 
     def __init__(self, knowledge: Knowledge) -> None:
@@ -140,6 +144,25 @@ class Generic:
     def facts(self, request: Request, answer: Answer | None) -> OrderFacts:  # noqa: ARG002 - the protocol's signature
         """Nothing beyond the call itself: which fields would be safe to keep is not known."""
         return OrderFacts()
+
+    def signer(self, keys: Keys) -> None:
+        """Nothing: how this broker wants to be signed to is not known."""
+
+    def identified(self, request: Request, client_id: str) -> Request:  # noqa: ARG002 - the protocol's signature
+        """The very request: where an id would go is not known."""
+        return request
+
+    def look(self, request: Request, intent: Intent, since: float) -> Look | None:  # noqa: ARG002 - the protocol's
+        """Nothing: how its orders are looked up is not known."""
+        return None
+
+    def gone(self, intent: Intent, verdict: Verdict) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Never: what its codes mean is not known."""
+        return False
+
+    def told_time(self, intent: Intent, answer: Answer) -> float | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: how it tells its time is not known."""
+        return None
 
 
 _REFUSED_AS: Final = {
