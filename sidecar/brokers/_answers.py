@@ -5,12 +5,11 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
 from sidecar.brokers.profile import Verdict
+from sidecar.brokers.times import unix_time
 from sidecar.wire import Answer, Headers, header
 from sidecar.words import Effect, Outcome
 
@@ -96,24 +95,6 @@ def waiting(headers: Headers) -> tuple[float | None, float | None]:
     if until is None or now is None:
         return None, until
     return max(0.0, until - now), None
-
-
-def unix_time(value: bytes) -> float | None:
-    """The Unix seconds of an HTTP date; None when it is none."""
-    try:
-        return parsedate_to_datetime(value.decode("latin-1")).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def rfc3339_time(value: str) -> float | None:
-    """The Unix seconds of an RFC 3339 time in UTC, to the microsecond; None when it is none."""
-    whole, _, fraction = value.removesuffix("Z").partition(".")
-    try:
-        seconds = datetime.fromisoformat(f"{whole}+00:00").timestamp()
-        return seconds + (float(f"0.{fraction}") if fraction else 0.0)
-    except (ValueError, OverflowError):
-        return None
 
 
 def number(value: bytes | str) -> float | None:

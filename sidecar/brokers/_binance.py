@@ -1,6 +1,6 @@
 """What Binance's spot and futures interfaces share: one class over two sets of tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -236,7 +236,7 @@ class BinanceProfile:
         """The request with this client order id, when it places a single order that has none."""
         return identified(request, client_id)
 
-    def look(self, request: Request, intent: Intent, since: float) -> Look | None:  # noqa: ARG002 - the protocol's
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:  # noqa: ARG002 - the protocol's
         """A look at the one order that the request places or cancels."""
         return _binance_lookup.look(request, since)
 

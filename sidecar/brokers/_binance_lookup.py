@@ -5,7 +5,7 @@ to a cancel, so that it can be handed to the bot as it came; algo cancels alone 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,7 +52,7 @@ WAYS: Final[Mapping[tuple[str, str], Way]] = {
 """By method and path of the call in doubt. What is not here is not one order that can be named."""
 
 
-def look(request: Request, since: float) -> Look | None:
+def look(request: Request, since: Callable[[], float]) -> Look | None:
     """A look at the order that the request places or cancels; None when it names none."""
     way = WAYS.get((request.method, request.path))
     if way is None:
@@ -65,10 +65,10 @@ def look(request: Request, since: float) -> Look | None:
         return None
     query = f"{key}{text}" if way.algo else f"symbol={symbol}&{key}{text}"
     side = value(params, "side=").upper()
-    return _look(Request("GET", f"{way.path}?{query}", ()), way, side, since * 1000 - _TIME_SLACK_MS)
+    return _look(Request("GET", f"{way.path}?{query}", ()), way, side, since)
 
 
-def _look(question: Request, way: Way, side: str, since_ms: float) -> Look:
+def _look(question: Request, way: Way, side: str, since: Callable[[], float]) -> Look:
     answer = yield question
     order = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
     if not isinstance(order, dict):
@@ -79,7 +79,7 @@ def _look(question: Request, way: Way, side: str, since_ms: float) -> Look:
     if way.cancels:
         return Finding(status, _cancelled(order, answer, status, algo=way.algo))
     created = order.get("createTime" if way.algo else "time")
-    if not isinstance(created, (int, float)) or created < since_ms or order.get("side") != side:
+    if not isinstance(created, (int, float)) or created < since() * 1000 - _TIME_SLACK_MS or order.get("side") != side:
         # The id of an earlier order: a repeat is a new order once the first is no longer open.
         return None
     return Finding(status, answer)

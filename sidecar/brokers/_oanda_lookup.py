@@ -5,13 +5,14 @@ caused shares a `batchID`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from sidecar.brokers._answers import json_of, number, rfc3339_time
+from sidecar.brokers._answers import json_of, number
 from sidecar.brokers._oanda_endpoints import order_of
 from sidecar.brokers.profile import Finding, Intent, Look
+from sidecar.brokers.times import rfc3339_time
 from sidecar.wire import Answer, Headers, Request
 
 _KEPT: Final = frozenset({b"authorization", b"accept-datetime-format"})
@@ -24,7 +25,7 @@ _GONE: Final = {"errorCode": "ORDER_DOESNT_EXIST", "errorMessage": "The Order sp
 Fields = Mapping[str, object]
 
 
-def look(request: Request, intent: Intent, since: float) -> Look | None:
+def look(request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
     """A look at the order that the request places or cancels; None when it names none."""
     segments = request.path.split("/")
     account = "/".join(segments[:4])
@@ -37,10 +38,12 @@ def look(request: Request, intent: Intent, since: float) -> Look | None:
     return None
 
 
-def _look_at_placed(account: str, specifier: str, headers: Headers, instrument: object, since: float) -> Look:
+def _look_at_placed(
+    account: str, specifier: str, headers: Headers, instrument: object, since: Callable[[], float]
+) -> Look:
     order = _part(_read((yield Request("GET", f"{account}/orders/{specifier}", headers))), "order")
     created = _time(order.get("createTime"))
-    if created is None or created < since - _SLACK_SECONDS or order.get("instrument") != instrument:
+    if created is None or created < since() - _SLACK_SECONDS or order.get("instrument") != instrument:
         # The id of an earlier order.
         return None
     order_id, status = str(order.get("id")), str(order.get("state"))

@@ -1,11 +1,11 @@
 """A broker without a profile of its own: endpoints, header names and statuses come from the configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from sidecar.brokers._answers import OK, number, settled, unix_time, waiting
+from sidecar.brokers._answers import OK, number, settled, waiting
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._rate_limit_headers import told_by
 from sidecar.brokers._refusals import envelope, sentence
@@ -22,6 +22,7 @@ from sidecar.brokers.profile import (
     Verdict,
     WindowSpec,
 )
+from sidecar.brokers.times import unix_time
 from sidecar.wire import Answer, Headers, Request, header
 from sidecar.words import Effect, Outcome, Priority, RefusalKind
 
@@ -152,7 +153,7 @@ class Generic:
         """The very request: where an id would go is not known."""
         return request
 
-    def look(self, request: Request, intent: Intent, since: float) -> Look | None:  # noqa: ARG002 - the protocol's
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:  # noqa: ARG002 - the protocol's
         """Nothing: how its orders are looked up is not known."""
         return None
 

@@ -1,6 +1,6 @@
 """OANDA v20 (`https://api-fxtrade.oanda.com`, streams on `https://stream-fxtrade.oanda.com`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sidecar.brokers import _oanda_answers, _oanda_lookup
@@ -115,7 +115,7 @@ class Oanda:
         """The request with `clientExtensions.id`, when it places an order that has none."""
         return identified(request, client_id) if self.understand(request).endpoint.name == "place_order" else request
 
-    def look(self, request: Request, intent: Intent, since: float) -> Look | None:
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
         """A look at the order that the request places or cancels; the bot's own token opens it."""
         return _oanda_lookup.look(request, intent, since)
 

@@ -5,7 +5,7 @@ mean (`understand`), how did this attempt end (`classify`), what do these header
 how would this broker itself say no (`refuse`).
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -241,11 +241,11 @@ class Profile(Protocol):
     def identified(self, request: Request, client_id: str) -> Request:
         """The request with this client order id, when it places an order that has none; else the very request."""
 
-    def look(self, request: Request, intent: Intent, since: float) -> Look | None:
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
         """A way to find out what became of the order that this request places or cancels; None when there is none.
 
-        `since` is the broker's time, in Unix seconds, before which the order cannot have been placed: an older one of
-        the same client id is another order.
+        `since` tells the broker's time, in Unix seconds, before which the order cannot have been placed: an older one
+        of the same client id is another order.
         """
 
     def gone(self, intent: Intent, verdict: Verdict) -> bool:

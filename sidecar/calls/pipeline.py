@@ -8,11 +8,14 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
+from sidecar.calls.asking import CLOCK_SKEW
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
+from sidecar.calls.latesigning import LateSigning
 from sidecar.calls.limiter import Lease, Limiter, LimitRefused
 from sidecar.calls.model import Call, Fate, Result
 from sidecar.calls.policies import RetryPolicy
+from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.retry import Situation, decide
 from sidecar.calls.transport import MaybeSent, NotSent, Transport
 from sidecar.clock import Clock
@@ -40,6 +43,9 @@ class Parts:
     bus: Bus
     clock: Clock
     rng: Random
+    reconciler: Reconciler
+    late: LateSigning | None
+    """Signs each transmission; None where bots sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,14 @@ class Pipeline:
                 return self._refusal(call, refused, attempts, ended)
             attempts += 1
             ended = await self._attempt(call, attempts, permit, lease)
+            if await self._learnt_the_time(call, ended.verdict, attempts):
+                continue
             decision = self._decide(call, ended.verdict, attempts)
             if not isinstance(decision, float):
-                return self._conclude(call, ended, attempts, decision)
+                result = self._conclude(call, ended, attempts, decision)
+                if ended.verdict.outcome is Outcome.OK:
+                    return result
+                return await parts.reconciler.reconcile(call, ended.verdict, result)
             parts.bus.emit(
                 RetryScheduled(parts.broker, call.intent.endpoint.name, ended.verdict.reason, attempts, decision)
             )
@@ -144,13 +155,16 @@ class Pipeline:
             ended = _Ended(verdict, answer)
             self._record(call, ended, number=number, lease=lease, started_at=started_at, seconds=seconds)
         self._learn(call, ended)
+        if answer is not None:
+            self._parts.reconciler.asker.broker_clock.hear(answer.headers, seconds)
         return ended
 
     async def _send(self, call: Call, now: float) -> Answer:
         seconds = max(call.deadline - now, 0.001)
+        request = call.request if self._parts.late is None else self._parts.late.sign(call.request)
         if call.intent.endpoint.stream:
-            return await self._parts.transport.stream(call.request, seconds=seconds)
-        return await self._parts.transport.send(call.request, seconds=seconds)
+            return await self._parts.transport.stream(request, seconds=seconds)
+        return await self._parts.transport.send(request, seconds=seconds)
 
     @staticmethod
     def _lost(call: Call, reason: str) -> Verdict:
@@ -192,6 +206,19 @@ class Pipeline:
         learning.add_done_callback(lambda done: parts.limiter.learn(done.result()))
 
     # After an attempt
+
+    async def _learnt_the_time(self, call: Call, verdict: Verdict, attempts: int) -> bool:
+        """Whether a signature of ours missed the broker's clock and the next one will not; once a call."""
+        parts = self._parts
+        if parts.late is None or verdict.reason != CLOCK_SKEW or call.resigned:
+            return False
+        call.resigned = True
+        started = parts.clock.monotonic()
+        learnt = await parts.reconciler.asker.learn_time(call.deadline)
+        call.at_broker += parts.clock.monotonic() - started
+        if learnt:
+            parts.bus.emit(RetryScheduled(parts.broker, call.intent.endpoint.name, verdict.reason, attempts, 0.0))
+        return learnt
 
     def _decide(self, call: Call, verdict: Verdict, attempts: int) -> float | Why | None:
         parts, intent = self._parts, call.intent
