@@ -4,11 +4,11 @@ import re
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bench.process import BenchError, Running, pinned, program
+from bench.process import BenchError, Running, busy_seconds, pinned, program
 from bench.upstream import ORDER, READ
 
 _ENDED: Final = re.compile(r"requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored")
@@ -58,6 +58,8 @@ class Sample:
     """User and system time of the process under test for each call."""
     busy: float
     """Share of a core that it used while the load ran and until it rested: 1 is all of it."""
+    others: float
+    """Share of its core that other processes of the machine used meanwhile: they make every figure worse."""
     failures: int
 
 
@@ -79,7 +81,7 @@ class Load:
         self._body.write_text(order_body(time.time()))
         self._log.unlink(missing_ok=True)
         subject.process.settle()
-        before = subject.process.cpu_seconds()
+        before, all_before = subject.process.cpu_seconds(), busy_seconds(subject.process.core)
         ended = subprocess.run(
             pinned(self._command(subject, scenario, seconds), self._core),
             capture_output=True,
@@ -89,10 +91,12 @@ class Load:
         )
         subject.process.settle()
         cpu = subject.process.cpu_seconds() - before
+        others = busy_seconds(subject.process.core) - all_before - cpu
         counts = _ENDED.search(ended.stdout)
         if ended.returncode or counts is None:
             raise BenchError(f"h2load against {subject.name}: {(ended.stderr or ended.stdout).strip()[-200:]}")
-        return sample(self._log.read_bytes().splitlines(), seconds, cpu, lost=int(counts[2]) + int(counts[3]))
+        made = sample(self._log.read_bytes().splitlines(), seconds, cpu, lost=int(counts[2]) + int(counts[3]))
+        return replace(made, others=max(0.0, others / seconds))
 
     def _command(self, subject: Subject, scenario: Scenario, seconds: int) -> list[str]:
         unix = subject.address.startswith("unix:")
@@ -132,6 +136,7 @@ def sample(lines: Sequence[bytes], seconds: float, cpu: float, *, lost: int) -> 
         p99=_percentile(times, 0.99),
         cpu=cpu / len(requests) * 1e6,
         busy=cpu / seconds,
+        others=0.0,
         failures=len(requests) - len(times) + lost,
     )
 
@@ -152,6 +157,7 @@ def median(samples: Iterable[Sample]) -> Sample:
         p99=middle("p99"),
         cpu=middle("cpu"),
         busy=middle("busy"),
+        others=middle("others"),
         failures=sum(run.failures for run in runs),
     )
 

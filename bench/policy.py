@@ -26,6 +26,7 @@ from sidecar.calls.limiter import Address, Limiter
 from sidecar.calls.policies import breaker_policy
 from sidecar.clock import SystemClock
 from sidecar.config.model import Broker, Telemetry
+from sidecar.health.setup import condition
 from sidecar.telemetry.audit import AuditLog
 from sidecar.telemetry.events import Bus
 from sidecar.telemetry.metrics import Metrics
@@ -88,10 +89,13 @@ class _Sidecar:
         bus = Bus(clock)
         settings = Broker.model_validate(_BROKER)
         profile = build(settings)
-        gateway = Gateway("binance", settings, profile, address=Address(clock), bus=bus, clock=clock, rng=Random(1))
+        rng = Random(1)
+        door = condition("binance", settings.maintenance, bus=bus, clock=clock, rng=rng)
+        gateway = Gateway(
+            "binance", settings, profile, address=Address(clock), admission=door, bus=bus, clock=clock, rng=rng
+        )
 
-        async def send(request: Request, *, seconds: float) -> Answer:
-            del request, seconds
+        async def send(*_: object, **__: object) -> Answer:
             return answer
 
         # The wire is the one part that must not be measured here, and no caller but a benchmark wants to exchange it.

@@ -22,6 +22,9 @@ _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _UTIME: Final = 11
 """Place of the user time in `/proc/<pid>/stat` after the command's name; the system time is next (proc(5))."""
 
+_RESTING: Final = {3, 4}
+"""Places of the idle and I/O-waiting time in a core's line of `/proc/stat` (proc(5))."""
+
 
 class BenchError(Exception):
     """Raised when a part of the benchmark cannot run; its words say which, and why."""
@@ -43,6 +46,15 @@ class Cores:
         return cls(allowed[0], allowed[1])
 
 
+def busy_seconds(core: int | None) -> float:
+    """What a core has worked so far, for whomever; 0 for none."""
+    if core is None:
+        return 0.0
+    lines = Path("/proc/stat").read_text().splitlines()
+    fields = next(line for line in lines if line.startswith(f"cpu{core} ")).split()[1:9]
+    return sum(int(field) for place, field in enumerate(fields) if place not in _RESTING) * _TICK
+
+
 def pinned(command: Sequence[str], core: int | None) -> list[str]:
     """The command, kept on one core where one is given."""
     return list(command) if core is None else ["taskset", "-c", str(core), *command]
@@ -60,6 +72,7 @@ class Running:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.core = core
         self._log = folder / f"{name.replace(' ', '-')}.log"
         self.started = time.monotonic()
         with self._log.open("wb") as sink:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 from bench.contest import BARE, DIRECT, TRACED, UNTRACED, Findings
@@ -11,6 +12,7 @@ from bench.policy import Cost
 _LEAST_SHARE: Final = 0.7
 _MOST_MEMORY: Final = 80 * 1000 * 1000
 _LONGEST_START: Final = 1.0
+_CROWDED: Final = 0.05
 _FULLY_BUSY: Final = 0.9
 """From this share of its core on, a process is what holds the throughput down."""
 
@@ -60,6 +62,12 @@ def _contest(findings: Findings) -> Iterator[str]:
         table = [_HEAD]
         table += [_row(name, sample, bare) for name, sample in rows]
         yield f"{_TITLES[scenario.kind]}, {scenario.concurrency} at once\n{_aligned(table)}"
+    others = [sample.others for (name, _), sample in findings.samples.items() if name != DIRECT]
+    if others and median(others) > _CROWDED:
+        yield (
+            f"CROWDED: other processes took {median(others):.0%} of the core of the process under test. "
+            "Every figure is worse for it; the CPU columns suffer least."
+        )
     if findings.absent:
         yield "\n".join(f"{name} took no part: {why}" for name, why in findings.absent.items())
 
@@ -74,7 +82,7 @@ def _row(name: str, sample: Sample, bare: Sample) -> tuple[str, ...]:
     remarks = []
     if sample.failures:
         remarks.append(f"{sample.failures} FAILED")
-    if name != DIRECT and sample.busy < _FULLY_BUSY:
+    if name != DIRECT and sample.busy + sample.others < _FULLY_BUSY:
         remarks.append("not the bottleneck")
     return (
         name,

@@ -5,7 +5,9 @@ Down: the sockets first, then what remembers, so that the last call is still on 
 """
 
 import asyncio
+import gc
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ from sidecar.brokers.registry import build
 from sidecar.calls.gateway import Gateway, gateways
 from sidecar.clock import Clock, SystemClock
 from sidecar.config.model import Config
+from sidecar.health.prober import Prober
+from sidecar.health.setup import condition
 from sidecar.telemetry.audit import AuditError, AuditLog
 from sidecar.telemetry.events import Bus, Started, Stopped
 from sidecar.telemetry.logs import configure
@@ -31,6 +35,9 @@ from sidecar.telemetry.traces import Traces
 
 DRAIN_SECONDS: Final = 5.0
 """How long calls in flight may take to end at a stop."""
+SWITCH_SECONDS: Final = 0.0005
+"""How long the audit and trace threads may keep the interpreter while a call waits for it. Python's own 5 ms is as long
+as many a call to a broker takes."""
 TRACES_SECONDS: Final = 1.5
 AUDIT_SECONDS: Final = 2.0
 """With the drain, everything ends inside nine seconds: a pod has ten by common habit, thirty by default."""
@@ -57,8 +64,16 @@ class App:
         self._clock = clock
         self._state = State()
         self._bus = Bus(clock)
-        brokers = {name: (settings, build(settings)) for name, settings in config.brokers.items()}
-        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=Random())
+        rng = Random()
+        self._conditions = {
+            name: condition(name, settings.maintenance, bus=self._bus, clock=clock, rng=rng)
+            for name, settings in config.brokers.items()
+        }
+        brokers = {
+            name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
+        }
+        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=rng)
+        self._probing: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
         )
@@ -101,6 +116,10 @@ class App:
         except BaseException:
             await self._let_go()
             raise
+        for name, gateway in self.gateways.items():
+            if gateway.can_look:
+                prober = Prober(self._conditions[name], gateway.look)
+                self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
 
@@ -109,6 +128,9 @@ class App:
         self._state.why_not = "stopping"
         for gateway in self.gateways.values():
             gateway.wind_down()
+        for probing in self._probing:
+            probing.cancel()
+        await asyncio.gather(*self._probing, return_exceptions=True)
         unfinished = await self.api.stop(DRAIN_SECONDS)
         for gateway in self.gateways.values():
             await gateway.close()
@@ -127,6 +149,7 @@ class App:
 def run(config: Config, source: Path) -> int:
     """Run a sidecar until it is told to stop; returns the process's exit code."""
     configure(config.log.level, config.log.format)
+    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(config, source))
 
@@ -149,6 +172,8 @@ async def _serve(config: Config, source: Path) -> int:
     except (ApiError, AuditError) as failure:
         log.critical("The sidecar cannot start", why=str(failure), config=str(source))
         return 1
+    # What is here now stays for good: looked at again, it would hold up calls for tens of milliseconds at a time.
+    gc.freeze()
     await told.wait()
     await app.stop(reason)
     return 0

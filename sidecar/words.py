@@ -77,6 +77,8 @@ class RefusalKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     """A limit, or a closed gate, would keep the call past its deadline."""
     BANNED = "banned"
+    MAINTENANCE = "maintenance"
+    """The broker is away, and nobody should knock before the next probe."""
     DEADLINE = "deadline"
     UNREACHABLE = "unreachable"
     """No connection, so nothing was sent."""
@@ -96,6 +98,18 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
     FORCED_OPEN = "forced_open"
     FORCED_CLOSED = "forced_closed"
+
+
+class BrokerState(StrEnum):
+    """What condition a broker is in."""
+
+    OK = "ok"
+    MAINTENANCE = "maintenance"
+    """It is away, by its own word or by a row of 503s; one probe at a time looks whether it is back."""
+    DEGRADED = "degraded"
+    """It fails in other ways; calls go on, the breakers decide."""
+    BANNED = "banned"
+    """It takes no calls from this address."""
 
 
 class BreakerMode(StrEnum):

@@ -252,6 +252,8 @@ def _summary(reading: BrokerReading) -> BrokerSummary:
     return BrokerSummary(
         name=reading.name,
         profile=reading.profile,
+        condition=reading.condition.state,
+        can_trade=reading.condition.can_trade,
         gate=reading.gate.outcome if reading.gate.shut else "open",
         breakers_not_closed=[breaker.group for breaker in reading.breakers if breaker.state not in _HEALTHY],
         in_flight=reading.in_flight,

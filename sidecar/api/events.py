@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, get_args
 
 from sidecar.clock import Cancellable, Clock
+from sidecar.telemetry.audit.clean import clean_fields
 from sidecar.telemetry.events import Bus, CallFinished, Event, TraceContext
 from sidecar.words import Priority
 
@@ -120,7 +121,11 @@ def _plain(value: Any) -> Any:
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         if isinstance(value, CallFinished):
             del fields["trail"]
-            fields["request"], fields["response"] = dict(value.request), dict(value.response)
+            # A broker's own words go through the audit log's fence here too.
+            fields["request"], fields["response"] = (
+                clean_fields(dict(value.request)),
+                clean_fields(dict(value.response)),
+            )
         return {name: _plain(field) for name, field in fields.items()}
     if isinstance(value, Priority):
         return value.label

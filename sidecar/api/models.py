@@ -44,6 +44,8 @@ class BrokerSummary(BaseModel):
 
     name: str
     profile: str
+    condition: str = Field(description="`ok`, `degraded`, `maintenance` or `banned`.")
+    can_trade: bool = Field(description="Whether new orders are sent at all; breakers and limits may still say no.")
     gate: str = Field(description="`open`, or why nothing goes to the broker's address: `rate_limited`, `banned`.")
     breakers_not_closed: list[str] = Field(description="Endpoint groups whose breaker is not closed.")
     in_flight: int

@@ -22,6 +22,7 @@ VALUE_LENGTH: Final = 64
 _UNDONE = frozenset({b"gzip", b"x-gzip", b"deflate", b"identity"})
 _JSON_SPACE = b" \t\r\n"
 _ERROR_BYTES = 64 * 1024
+_QUERY = re.compile(r"(/[^\s?\"'<>]*)\?[^\s\"'<>]+")
 # Keys, HMAC signatures, bearer tokens and listen keys are all longer than any word, number or client id (at most 36)
 # that a broker's message quotes.
 _SECRET_SIZED = re.compile(r"[A-Za-z0-9+/=_%-]{40,}")
@@ -72,8 +73,16 @@ def looks_whole(answer: Answer) -> bool:
     return body[:1] in (b"{", b"[") and body[-1:] in (b"}", b"]")
 
 
-def settled(verdict: Verdict, effect: Effect) -> Verdict:
-    """The verdict as the endpoint's effect allows: a read changes nothing, so nothing about it can be in doubt."""
+def settled(verdict: Verdict, effect: Effect, headers: Headers) -> Verdict:
+    """The verdict as the endpoint's effect allows, with the `Retry-After` that came with it, whatever the status.
+
+    A read changes nothing, so nothing about it can be in doubt.
+    """
+    if verdict.outcome is Outcome.OK:
+        return verdict
+    if verdict.retry_after is None and verdict.until is None and header(headers, b"retry-after"):
+        retry_after, until = waiting(headers)
+        verdict = replace(verdict, retry_after=retry_after, until=until)
     if effect is Effect.READ and verdict.outcome is Outcome.UNKNOWN:
         return replace(verdict, outcome=Outcome.TRANSIENT)
     return verdict
@@ -124,12 +133,12 @@ def message(value: object) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """The text with every run of characters that is long enough for a key, a token or a signature taken out.
+    """The text without queries of URLs and without what is long enough for a key, a token or a signature.
 
     What UTF-8 cannot carry becomes `?`: JSON may hold half a surrogate pair, and no log can.
     """
     carried = text[: 8 * MESSAGE_LENGTH].encode("utf-8", "replace").decode()
-    return _SECRET_SIZED.sub("[removed]", carried)
+    return _SECRET_SIZED.sub("[removed]", _QUERY.sub(r"\1?[removed]", carried))
 
 
 def chosen(fields: object, names: Iterable[str]) -> dict[str, str]:

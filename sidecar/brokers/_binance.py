@@ -30,12 +30,14 @@ _ANNOUNCING: Final = frozenset({"exchange_info", "get_order_rate_limit"})
 _ANNOUNCEMENT_BYTES: Final = 64 * 1024
 """`rateLimits` stands at the front of `exchangeInfo`; the megabytes of symbols behind it are not looked at."""
 _INTERVALS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
+_SOON_SECONDS: Final = 60
 _LONGEST_COUNT: Final = 15
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CANCELS: Final = frozenset({"cancel_order", "cancel_algo_order"})
 _LATEST_MS: Final = 10**14
 _WHATEVER_THE_STATUS: Final = frozenset({Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE, Outcome.UNKNOWN})
 """Outcomes that a spot 5xx does not put in doubt."""
+_UNREADABLE: Final = Verdict(Outcome.UNKNOWN, "bad_answer")
 # [doc] -1007, and the text of the ambiguous 503.
 _AMBIGUOUS_TEXT: Final = (
     "Timeout waiting for response from backend server. Send status unknown; execution status unknown. "
@@ -48,6 +50,8 @@ class Tables:
     """What differs between Binance's interfaces."""
 
     name: str
+    ping: str
+    """Path of the test of connectivity."""
     routes: Lines
     codes: Mapping[int, tuple[Outcome, str]]
     limits: tuple[WindowSpec, ...]
@@ -91,6 +95,11 @@ class BinanceProfile:
         return self._tables.name
 
     @property
+    def probe(self) -> Request:
+        """The broker's own test of connectivity ([doc] General endpoints, "Test Connectivity"); weight 1."""
+        return Request("GET", self._tables.ping, ())
+
+    @property
     def limits(self) -> Sequence[LimitSpec]:
         """The documented limits; the account's own come with `exchangeInfo`."""
         return self._tables.limits
@@ -112,7 +121,7 @@ class BinanceProfile:
             return self._success(intent, answer)
         if answer.status == 304:  # noqa: PLR2004 - not modified: the read succeeded
             return OK
-        return settled(self._failure(answer), intent.effect)
+        return settled(self._failure(answer), intent.effect, answer.headers)
 
     def _success(self, intent: Intent, answer: Answer) -> Verdict:
         if intent.effect is Effect.READ:
@@ -125,23 +134,38 @@ class BinanceProfile:
         if said is Body.OPAQUE:
             return OK
         if isinstance(said, list):
-            return self._batch([self._item(item, answer) for item in said])
+            return self._batch([self._item(item, answer) for item in said], intent.effect)
         if isinstance(said, dict):
             return self._item(said, answer)
-        return Verdict(Outcome.UNKNOWN, "bad_answer")
+        return _UNREADABLE
 
     def _item(self, item: object, answer: Answer) -> Verdict:
         """The answer to one order. Success has no code, or a positive one: cancelling all answers 200."""
+        if not isinstance(item, dict):
+            return _UNREADABLE
         code, msg = _code_and_message(item)
         if code is None or code >= 0:
             return OK
-        return errors.by_code(self._tables.codes, code, msg, answer.status, answer.headers)
+        return self._by_code(code, msg, answer)
+
+    def _by_code(self, code: int, msg: str, answer: Answer) -> Verdict:
+        verdict = errors.by_code(self._tables.codes, code, msg, answer.status, answer.headers)
+        return replace(verdict, limits=self._used_up(msg)) if code == errors.TOO_MANY_ORDERS else verdict
+
+    def _used_up(self, msg: str) -> tuple[str, ...]:
+        """Which order limit a -1015 means; where it does not say, any that ends soon."""
+        seconds = errors.interval_of(msg)
+        orders = {spec.seconds: spec.name for (kind, _), spec in self._specs.items() if kind == "orders"}
+        if seconds in orders:
+            return (orders[seconds],)
+        return tuple(name for length, name in orders.items() if length <= _SOON_SECONDS)
 
     @staticmethod
-    def _batch(verdicts: list[Verdict]) -> Verdict:
+    def _batch(verdicts: list[Verdict], effect: Effect) -> Verdict:
         """A batch is in doubt when one order is, and done when one is; only a whole failure is a failure."""
         if not verdicts:
-            return OK
+            # Nothing to cancel is fine; orders of which nothing is said are not.
+            return _UNREADABLE if effect is Effect.OPENS_RISK else OK
         first = verdicts[0]
         doubtful = next((verdict for verdict in verdicts if verdict.outcome is Outcome.UNKNOWN), None)
         if doubtful is not None:
@@ -161,7 +185,7 @@ class BinanceProfile:
             return verdict
         if code is None or not negative:
             return errors.by_status(status, headers)
-        verdict = errors.by_code(self._tables.codes, code, msg, status, headers)
+        verdict = self._by_code(code, msg, answer)
         if status < 500 or self._tables.definite_5xx or verdict.outcome in _WHATEVER_THE_STATUS:  # noqa: PLR2004 - HTTP's
             return verdict
         # [doc] spot, "HTTP Return Codes": a 5XX must not be taken for a failure; it could have been a success.

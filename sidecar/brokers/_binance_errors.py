@@ -21,6 +21,8 @@ FIREWALL_SECONDS: Final = 300.0
 """[doc] "Frequently Asked Questions on API": the firewall's 403 shuts an address out for five minutes as a rule."""
 
 _TOO_MANY_REQUESTS: Final = -1003
+TOO_MANY_ORDERS: Final = -1015
+_INTERVALS: Final = {"SECOND": 10, "MINUTE": 60, "DAY": 86_400}
 _BANNED_UNTIL: Final = re.compile(r"banned until (\d{13})(?!\d)")
 """[doc] -1003: the end of a ban in Unix milliseconds."""
 
@@ -46,7 +48,7 @@ _COMMON: Final[Mapping[int, _Meaning]] = MappingProxyType(
         -1007: (Outcome.UNKNOWN, "timeout"),  # [doc] "… Send status unknown; execution status unknown."
         -1008: (Outcome.TRANSIENT, "throttled"),  # [doc] overloaded; reduce-only and close-position orders are exempt
         -1013: _DECLINED,  # [doc] a filter of the symbol failed; it did not reach the matching engine
-        -1015: (Outcome.RATE_LIMITED, "rate_limit"),  # [doc] too many new orders
+        TOO_MANY_ORDERS: (Outcome.RATE_LIMITED, "rate_limit"),  # [doc] the account's, not the address's
         -1021: (Outcome.FATAL, "clock_skew"),  # [doc] timestamp outside of recvWindow: sign afresh
         -1022: _AUTH,
         -1099: _AUTH,
@@ -97,6 +99,15 @@ def by_code(codes: Mapping[int, _Meaning], code: int, msg: str, status: int, hea
         return OK
     retry_after, _ = waiting(headers)
     return Verdict(*meaning, str(code), retry_after)
+
+
+def interval_of(msg: str) -> int | None:
+    """Seconds of the order limit that a -1015 names; None when it names none.
+
+    [doc] "Too many new orders; current limit is %s orders per %s."; [seen] `TEN_SECONDS`, `10 SECOND`, `MINUTE`.
+    """
+    interval = msg.upper().rpartition(" ORDERS PER ")[2]
+    return next((seconds for word, seconds in _INTERVALS.items() if word in interval), None)
 
 
 def _unlisted(code: int, status: int) -> _Meaning:

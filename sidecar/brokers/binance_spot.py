@@ -32,6 +32,7 @@ class BinanceSpot(BinanceProfile):
         super().__init__(
             Tables(
                 name="binance-spot",
+                ping="/api/v3/ping",
                 routes=ROUTES,
                 codes=errors.SPOT,
                 limits=LIMITS,

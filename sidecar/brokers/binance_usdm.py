@@ -22,6 +22,7 @@ class BinanceUsdm(BinanceProfile):
         super().__init__(
             Tables(
                 name="binance-usdm",
+                ping="/fapi/v1/ping",
                 routes=ROUTES,
                 codes=errors.FUTURES,
                 limits=LIMITS,

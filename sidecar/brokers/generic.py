@@ -60,6 +60,8 @@ class Knowledge:
     routes: Sequence[tuple[str, str, Endpoint, float]] = ()
     """Method, path pattern, endpoint, cost."""
     headers: HeaderNames = HeaderNames()
+    probe: str = ""
+    """Path of a cheap read; empty when none is known."""
     statuses: Mapping[int, tuple[Outcome, str]] = field(default_factory=dict)
     """Outcome and reason of the statuses that have a meaning of their own."""
 
@@ -74,6 +76,7 @@ class Generic:
     limits: Sequence[LimitSpec] = (WindowSpec(REQUESTS, _UNTOLD_CAPACITY, _UNTOLD_SECONDS, Scope.ACCOUNT),)
 
     def __init__(self, knowledge: Knowledge) -> None:
+        self.probe = Request("GET", knowledge.probe, ()) if knowledge.probe else None
         self._statuses = knowledge.statuses
         self._names = names = knowledge.headers
         configured = {names.used, names.remaining, names.limit, names.reset} - {b""}
@@ -98,7 +101,7 @@ class Generic:
         configured = self._statuses.get(answer.status)
         if configured is not None:
             return Verdict(*configured, "", *waiting(answer.headers))
-        return settled(_by_status(answer.status), intent.effect)
+        return settled(_by_status(answer.status), intent.effect, answer.headers)
 
     def readings(self, headers: Headers) -> tuple[Reading, ...]:
         """What the configured headers tell, or else the IETF's `RateLimit` fields."""

@@ -50,6 +50,8 @@ class Oanda:
     limits: Sequence[LimitSpec] = LIMITS
     clock_request: Request | None = None
     lookups_need_keys: bool = False
+    probe: Request = Request("GET", "/v3/accounts", ())
+    """The account list; without a token it is answered with 401, which tells as well that the broker is there."""
 
     def __init__(self) -> None:
         self._tree: PathTree[Rule] = PathTree()
@@ -71,7 +73,7 @@ class Oanda:
         """How an attempt ended."""
         status = answer.status
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
-            return OK if status == 304 else settled(_oanda_answers.failure(answer), intent.effect)  # noqa: PLR2004
+            return OK if status == 304 else settled(_oanda_answers.failure(answer), intent.effect, answer.headers)  # noqa: PLR2004
         if intent.effect is not Effect.READ:
             return _oanda_answers.success(intent.endpoint.name, answer)
         if intent.endpoint.stream or intent.endpoint is OTHER_READ or looks_whole(answer):

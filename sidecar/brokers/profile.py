@@ -95,6 +95,8 @@ class Verdict:
     """Seconds that the broker asks to wait, counted from the answer."""
     until: float | None = None
     """Unix seconds at which a ban ends, when the broker tells a time instead of a duration."""
+    limits: tuple[str, ...] = ()
+    """The limits that are used up, where `RATE_LIMITED` means these alone: what needs none of them may go on."""
 
 
 REASONS = (
@@ -210,6 +212,10 @@ class Profile(Protocol):
     @property
     def retry_preset(self) -> str:
         """The retry preset that suits this broker when the configuration names none."""
+
+    @property
+    def probe(self) -> Request | None:
+        """The cheapest read that tells whether the broker is there; None when none is known. It needs no key."""
 
     def understand(self, request: Request) -> Intent:
         """What a request means. Never raises: what is not known is the endpoint `other` with a cautious effect."""

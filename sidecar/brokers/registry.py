@@ -31,6 +31,7 @@ def _knowledge(told: model.Generic) -> Knowledge:
         headers=HeaderNames(
             **{kind: getattr(names, kind).lower().encode("latin-1") for kind in ("used", "remaining", "limit", "reset")}
         ),
+        probe=told.probe or "",
         statuses={
             **dict.fromkeys(told.transient_statuses, (Outcome.TRANSIENT, "server_error")),
             **dict.fromkeys(told.maintenance_statuses, (Outcome.MAINTENANCE, "maintenance")),

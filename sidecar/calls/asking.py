@@ -74,7 +74,9 @@ class Asker:
         started = self.clock.monotonic()
         try:
             request = question if self.signer is None else self.signer.sign(question, self.broker_clock.now())
-            answer = await self.transport.send(request, seconds=max(deadline - started, _SHORTEST_SECONDS))
+            answer = await self.transport.send(
+                request, seconds=max(deadline - started, _SHORTEST_SECONDS), reserved=True
+            )
             verdict = self.profile.classify(intent, answer)
             self.broker_clock.hear(answer.headers, self.clock.monotonic() - started)
         except TransportError as failure:

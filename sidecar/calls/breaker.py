@@ -13,6 +13,7 @@ from random import Random
 from typing import Final
 
 from sidecar.brokers.profile import Verdict
+from sidecar.calls.limiter import told_pause
 from sidecar.calls.policies import BreakerPolicy
 from sidecar.calls.sliding import SlidingCounts
 from sidecar.clock import Clock
@@ -186,7 +187,7 @@ class Breaker:
             self._enter(BreakerState.CLOSED, "probe_ok")
 
     def _open(self, reason: str, verdict: Verdict) -> None:
-        pause = max(self._pause, verdict.retry_after or 0.0) * (1 + self._rng.uniform(0, JITTER))
+        pause = max(self._pause, told_pause(verdict, self._clock.now()) or 0.0) * (1 + self._rng.uniform(0, JITTER))
         self._retry_at = self._clock.monotonic() + pause
         self._enter(BreakerState.OPEN, reason, retry_in=pause)
 

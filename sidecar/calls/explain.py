@@ -23,16 +23,38 @@ def too_late(broker: str, intent: Intent) -> str:
     return f"not sent: the deadline of this {broker} {intent.endpoint.name} call is over; allow it more time"
 
 
+def under_maintenance(broker: str, opens_in: float) -> str:
+    """The sentence for a call that comes while the broker is away."""
+    return f"not sent: {broker} is under maintenance; it is looked at again in {opens_in:.0f} s"
+
+
+def gone(broker: str, intent: Intent) -> str:
+    """The sentence for a call whose caller has hung up before it was sent; only the record shows it."""
+    return f"not sent: the caller of this {broker} {intent.endpoint.name} hung up while it waited"
+
+
 def no_answer(broker: str, intent: Intent, verdict: Verdict, attempts: int) -> Refusal:
     """The refusal for a call whose last attempt brought no whole answer."""
     what = f"{broker} {intent.endpoint.name}: {_NO_ANSWER.get(verdict.reason, 'it did not answer')}"
     tries = f"after {attempts} attempts" if attempts > 1 else "at the first attempt"
     if verdict.outcome is Outcome.UNKNOWN:
-        known_by = f"client id {intent.client_id}" if intent.client_id else "symbol, side and time"
-        advice = f"it may have been executed: look it up by {known_by} before sending it again"
-        return Refusal(RefusalKind.UNKNOWN, f"sent, outcome unknown: {what} {tries}; {advice}")
+        return Refusal(RefusalKind.UNKNOWN, f"sent, outcome unknown: {what} {tries}; {_look_it_up(intent)}")
     if verdict.reason == "bad_request":
         return Refusal(RefusalKind.BAD_REQUEST, f"not sent: {what}")
     if verdict.reason == "connect":
         return Refusal(RefusalKind.UNREACHABLE, f"not sent: {what} {tries}; check the broker's status and the network")
     return Refusal(RefusalKind.BAD_ANSWER, f"nothing was changed: {what} {tries}; ask again")
+
+
+def stopped(broker: str, intent: Intent, attempts: int, *, in_doubt: bool) -> Refusal:
+    """The refusal for a call that was still under way when the sidecar had to end."""
+    what = f"the sidecar was stopped before this {broker} {intent.endpoint.name} call had its answer"
+    if in_doubt:
+        return Refusal(RefusalKind.UNKNOWN, f"sent, outcome unknown: {what}; {_look_it_up(intent)}")
+    kind = RefusalKind.BAD_ANSWER if attempts else RefusalKind.UNREACHABLE
+    return Refusal(kind, f"not executed: {what}; send it again when the sidecar is back")
+
+
+def _look_it_up(intent: Intent) -> str:
+    known_by = f"client id {intent.client_id}" if intent.client_id else "symbol, side and time"
+    return f"it may have been executed: look it up by {known_by} before sending it again"

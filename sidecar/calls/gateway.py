@@ -1,11 +1,13 @@
 """One broker, ready to be called: turns a request into a call, and tells what became of it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 
 from sidecar.brokers.profile import OrderFacts, Profile, Refusal
+from sidecar.calls import explain
+from sidecar.calls.admission import Admission
 from sidecar.calls.asking import Asker
 from sidecar.calls.breaker import Breaker
 from sidecar.calls.brokerclock import BrokerClock
@@ -21,8 +23,8 @@ from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
-from sidecar.telemetry.context import parse_traceparent
-from sidecar.telemetry.events import Bus, CallFinished, trail
+from sidecar.telemetry.context import new_trace, parse_traceparent
+from sidecar.telemetry.events import Bus, CallFinished, TraceContext, trail
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
 from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
@@ -34,7 +36,16 @@ class Gateway:
     """The way to one broker."""
 
     def __init__(
-        self, name: str, settings: Broker, profile: Profile, *, address: Address, bus: Bus, clock: Clock, rng: Random
+        self,
+        name: str,
+        settings: Broker,
+        profile: Profile,
+        *,
+        address: Address,
+        admission: Admission,
+        bus: Bus,
+        clock: Clock,
+        rng: Random,
     ) -> None:
         self.name = name
         self._settings = settings
@@ -44,6 +55,7 @@ class Gateway:
         self._rng = rng
         self._in_flight = 0
         self._stopping = False
+        self._admission = admission
         self._transport = Transport(settings)
         self._limiter = Limiter(name, profile.limits, settings.limits, address, bus, clock)
         self._budget = RetryBudget(settings.retry.budget, settings.retry.budget_floor, clock)
@@ -80,6 +92,7 @@ class Gateway:
             profile=self._profile,
             retries={name: retry_policy(self._settings.retry, name, preset) for name in names},
             breakers=self._breakers,
+            admission=self._admission,
             limiter=self._limiter,
             budget=self._budget,
             transport=self._transport,
@@ -109,31 +122,63 @@ class Gateway:
         deadline_seconds: float | None = None,
         traceparent: bytes | None = None,
         tracestate: bytes | None = None,
+        gone: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """Carry one call and tell, in one event, what became of it.
+        """Carry one call and tell, in one event, what became of it, also when it is cancelled or fails in here.
 
-        `deadline_seconds`: how long the caller still waits; None takes the broker's default.
+        A cancellation after `wind_down` is the end of the drain: the call ends, and its bot is still told how.
+
+        `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
+        caller has hung up: an order that is still waiting then is not sent any more.
         """
+        trace = parse_traceparent(traceparent, tracestate)
+        return await self._carry(self._call(request, deadline_seconds, trace, gone))
+
+    @property
+    def can_look(self) -> bool:
+        """Whether the profile knows a read that tells if the broker is there."""
+        return self._profile.probe is not None
+
+    async def look(self) -> None:
+        """Make that read: the broker's condition hears of it like of any call."""
+        if self._profile.probe is not None:
+            call = self._call(self._profile.probe, None, new_trace(), lambda: False)
+            call.probe = True
+            await self._carry(call)
+
+    def _call(
+        self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]
+    ) -> Call:
         now = self._clock.monotonic()
         if self._late is not None:
             request = self._late.prepare(request)
         intent = self._profile.understand(request)
         if self._late is not None and intent.expires_at is not None:
             intent = replace(intent, expires_at=None)  # the bot's signature is replaced at each transmission
-        call = Call(
+        return Call(
             id=f"{self._rng.getrandbits(64):016x}",
             request=request,
             intent=intent,
             received_at=self._clock.now(),
             received=now,
             deadline=now + (self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds),
-            trace=parse_traceparent(traceparent, tracestate),
+            trace=trace,
+            gone=gone,
         )
+
+    async def _carry(self, call: Call) -> Result:
         token = trail.set(call.trail)
         self._in_flight += 1
         try:
             result = await self._pipeline.run(call)
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._stopping or task is None:
+                self._tell(call, self._cut_short(call))
+                raise
+            task.uncancel()
+            result = self._stopped(call)
+        except BaseException:
             self._tell(call, self._cut_short(call))
             raise
         finally:
@@ -156,12 +201,17 @@ class Gateway:
         answer = self._profile.refuse(Refusal(kind, message))
         return Result(answer, Fate(Outcome.FATAL, attempts=0, why=kind, source="sidecar"))
 
-    def _cut_short(self, call: Call) -> Result:
-        """The result of a call that was cancelled on its way: nobody waits for it, but the record must be true."""
-        maybe_executed = call.intent.effect is not Effect.READ and call.at_broker > 0
-        outcome = Outcome.UNKNOWN if maybe_executed else Outcome.TRANSIENT
-        attempts = 1 if call.at_broker > 0 else 0
-        return Result(Answer(status=0, headers=()), Fate(outcome, attempts, call.waited, source="sidecar"))
+    @staticmethod
+    def _cut_short(call: Call) -> Result:
+        """The result of a call that ended on its way, cancelled or by a fault in here: the record must be true."""
+        outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
+        return Result(Answer(status=0, headers=()), Fate(outcome, call.attempts, call.waited, source="sidecar"))
+
+    def _stopped(self, call: Call) -> Result:
+        refusal = explain.stopped(self.name, call.intent, call.attempts, in_doubt=call.in_doubt)
+        outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
+        fate = Fate(outcome, call.attempts, call.waited, refusal.kind, source="sidecar")
+        return Result(self._profile.refuse(refusal), fate)
 
     def _tell(self, call: Call, result: Result) -> None:
         intent, fate, endpoint = call.intent, result.fate, call.intent.endpoint
@@ -216,6 +266,7 @@ class Gateway:
             name=self.name,
             profile=self._profile.name,
             base_url=self._settings.base_url,
+            condition=self._admission.reading(),
             breakers=tuple(breaker.reading() for breaker in self._breakers.values()),
             limits=self._limiter.states(),
             gate=self._limiter.gate(),
@@ -242,12 +293,14 @@ class Gateway:
 
 
 def gateways(
-    brokers: Mapping[str, tuple[Broker, Profile]], *, bus: Bus, clock: Clock, rng: Random
+    brokers: Mapping[str, tuple[Broker, Profile, Admission]], *, bus: Bus, clock: Clock, rng: Random
 ) -> dict[str, Gateway]:
     """A gateway for each configured broker. Brokers at the same base URL share that address's limits and gate."""
     addresses: dict[str, Address] = {}
     made = {}
-    for name, (settings, profile) in brokers.items():
+    for name, (settings, profile, admission) in brokers.items():
         address = addresses.setdefault(settings.base_url, Address(clock))
-        made[name] = Gateway(name, settings, profile, address=address, bus=bus, clock=clock, rng=rng)
+        made[name] = Gateway(
+            name, settings, profile, address=address, admission=admission, bus=bus, clock=clock, rng=rng
+        )
     return made

@@ -1,11 +1,16 @@
 """What the call path hands around: the call, and its fate."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from sidecar.brokers.profile import Intent
 from sidecar.telemetry.events import TraceContext, Trail
 from sidecar.wire import Answer, Request
 from sidecar.words import Outcome, RefusalKind, Why
+
+_TOLD_FROM_SECONDS: Final = 0.001
+"""A shorter wait is only the time that it takes to be refused one."""
 
 
 @dataclass(slots=True)
@@ -23,6 +28,10 @@ class Call:
     deadline: float
     """Monotonic seconds at which the caller stops waiting."""
     trace: TraceContext
+    gone: Callable[[], bool]
+    """Whether the caller has hung up."""
+    probe: bool = False
+    """Whether it only asks if the broker is there: any answer at all is a good one."""
     trail: Trail = field(default_factory=list)
     """What happened on the way."""
     at_broker: float = 0.0
@@ -31,6 +40,10 @@ class Call:
     """Seconds of deliberate waits: back-off and limits."""
     resigned: bool = False
     """Whether it was signed once more because the broker's clock was not known well enough."""
+    attempts: int = 0
+    """Transmissions begun."""
+    in_doubt: bool = False
+    """Whether the newest attempt may have changed something at the broker: it is still under way, or ended so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,7 @@ class Fate:
     def header(self) -> bytes:
         """The `Sidecar-Fate` value: `transient; attempts=3; waited=1.9; why=budget`."""
         text = f"{self.outcome}; attempts={self.attempts}"
-        if self.waited:
+        if self.waited >= _TOLD_FROM_SECONDS:
             text += f"; waited={self.waited:.3g}"
         if self.why is not None:
             text += f"; why={self.why}"

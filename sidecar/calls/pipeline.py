@@ -8,23 +8,31 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
+from sidecar.calls.admission import Admission, Entry
 from sidecar.calls.asking import CLOCK_SKEW
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
 from sidecar.calls.latesigning import LateSigning
-from sidecar.calls.limiter import Lease, Limiter, LimitRefused
+from sidecar.calls.limiter import Lease, Limiter, LimitRefused, told_pause
 from sidecar.calls.model import Call, Fate, Result
 from sidecar.calls.policies import RetryPolicy
 from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.retry import Situation, decide
-from sidecar.calls.transport import MaybeSent, NotSent, Transport
+from sidecar.calls.transport import MaybeSent, NotSent, Transport, TransportError
 from sidecar.clock import Clock
 from sidecar.telemetry.events import AttemptFinished, Bus, RetryDenied, RetryScheduled
 from sidecar.wire import Answer
-from sidecar.words import Effect, Outcome, RefusalKind, Why
+from sidecar.words import Effect, Outcome, Priority, RefusalKind, Why
 
 LARGE_ANSWER_BYTES: Final = 64 * 1024
 """From here on an answer that may announce limits is read in another thread, so that no other call waits for it."""
+ANSWER_SECONDS: Final = 0.5
+"""The least time in which an answer can be hoped for. No new risk is sent after a wait with less than that left, and
+an attempt that had less says nothing of the broker's health."""
+_EXECUTED: Final = frozenset({Outcome.OK, Outcome.UNKNOWN})
+"""The outcomes after which something may have changed at the broker."""
+_THERE: Final = frozenset({Outcome.REJECTED, Outcome.FATAL})
+"""A probe carries no key; a broker that says so is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ class Parts:
     """By endpoint name; complete."""
     breakers: Mapping[str, Breaker]
     """By endpoint group; complete."""
+    admission: Admission
     limiter: Limiter
     budget: RetryBudget
     transport: Transport
@@ -76,51 +85,88 @@ class Pipeline:
         """Make attempts until one settles the call or no further one is allowed."""
         parts = self._parts
         parts.budget.count_call()
-        attempts = 0
         ended: _Ended | None = None
         while True:
             try:
-                permit, lease = await self._admit(call)
+                permit, lease = await self._enter(call)
             except _Refused as refused:
-                return self._refusal(call, refused, attempts, ended)
-            attempts += 1
-            ended = await self._attempt(call, attempts, permit, lease)
-            if await self._learnt_the_time(call, ended.verdict, attempts):
+                return self._refusal(call, refused, ended)
+            ended = await self._attempt(call, permit, lease)
+            if await self._learnt_the_time(call, ended.verdict):
                 continue
-            decision = self._decide(call, ended.verdict, attempts)
+            decision = self._decide(call, ended.verdict)
             if not isinstance(decision, float):
-                result = self._conclude(call, ended, attempts, decision)
+                result = self._conclude(call, ended, decision)
                 if ended.verdict.outcome is Outcome.OK:
                     return result
                 return await parts.reconciler.reconcile(call, ended.verdict, result)
             parts.bus.emit(
-                RetryScheduled(parts.broker, call.intent.endpoint.name, ended.verdict.reason, attempts, decision)
+                RetryScheduled(parts.broker, call.intent.endpoint.name, ended.verdict.reason, call.attempts, decision)
             )
             await self._pause(call, decision)
 
     # Before an attempt
 
+    async def _enter(self, call: Call) -> tuple[Permit, Lease]:
+        if call.probe:
+            return await self._admit(call)
+        admission = self._parts.admission
+        entry = admission.enter(reserved=call.intent.priority.reserved)
+        if entry is None:
+            raise self._maintenance_refusal()
+        try:
+            return await self._admit(call)
+        except BaseException:
+            if entry is Entry.PROBE:
+                admission.drop_probe()
+            raise
+
     async def _admit(self, call: Call) -> tuple[Permit, Lease]:
-        if self._parts.clock.monotonic() >= call.deadline:
-            message = explain.too_late(self._parts.broker, call.intent)
-            raise _Refused(Outcome.TRANSIENT, Why.DEADLINE, Refusal(RefusalKind.DEADLINE, message))
-        breaker = self._parts.breakers[call.intent.endpoint.group]
-        permit = breaker.admit(reserved=call.intent.priority.reserved)
-        if permit is None:
-            raise self._breaker_refusal(breaker, call)
+        permit = self._permit(call)
         lease = self._parts.limiter.try_acquire(call.intent)
         if lease is not None:
             return permit, lease
+        # The wait may be long: a probe's place is not kept meanwhile, and the breaker may have opened after it.
+        self._parts.breakers[call.intent.endpoint.group].release(permit)
+        lease = await self._wait(call)
         try:
-            lease = await self._parts.limiter.acquire(call.intent, self._ends_at(call))
-        except LimitRefused as refused:
-            breaker.release(permit)
-            raise self._limit_refusal(refused) from None
-        except asyncio.CancelledError:
-            breaker.release(permit)
+            if self._parts.admission.opens_in() > 0 and not call.probe and not call.intent.priority.reserved:
+                raise self._maintenance_refusal()
+            return self._permit(call), lease
+        except _Refused:
+            self._parts.limiter.give_back(lease)
             raise
-        call.waited += lease.waited
-        return permit, lease
+
+    def _permit(self, call: Call) -> Permit:
+        if self._parts.clock.monotonic() >= call.deadline:
+            raise self._caller_refusal(explain.too_late(self._parts.broker, call.intent))
+        if call.intent.priority is not Priority.CANCEL and call.gone():
+            # Its bot takes the order for lost, and may have sent it again. A cancel is wanted in any case.
+            raise self._caller_refusal(explain.gone(self._parts.broker, call.intent))
+        breaker = self._parts.breakers[call.intent.endpoint.group]
+        permit = breaker.admit(reserved=call.probe or call.intent.priority.reserved)
+        if permit is None:
+            raise self._breaker_refusal(breaker, call)
+        return permit
+
+    async def _wait(self, call: Call) -> Lease:
+        clock = self._parts.clock
+        started = clock.monotonic()
+        try:
+            return await self._parts.limiter.acquire(call.intent, self._ends_at(call))
+        except LimitRefused as refused:
+            raise self._limit_refusal(refused) from None
+        finally:
+            call.waited += clock.monotonic() - started
+
+    @staticmethod
+    def _caller_refusal(message: str) -> _Refused:
+        return _Refused(Outcome.TRANSIENT, Why.DEADLINE, Refusal(RefusalKind.DEADLINE, message))
+
+    def _maintenance_refusal(self) -> _Refused:
+        opens_in = self._parts.admission.opens_in()
+        message = explain.under_maintenance(self._parts.broker, opens_in)
+        return _Refused(Outcome.MAINTENANCE, Why.DEADLINE, Refusal(RefusalKind.MAINTENANCE, message, opens_in))
 
     def _breaker_refusal(self, breaker: Breaker, call: Call) -> _Refused:
         retry_in = breaker.retry_in()
@@ -135,25 +181,37 @@ class Pipeline:
 
     # The attempt
 
-    async def _attempt(self, call: Call, number: int, permit: Permit, lease: Lease) -> _Ended:
-        clock = self._parts.clock
+    async def _attempt(self, call: Call, permit: Permit, lease: Lease) -> _Ended:
+        clock, breaker = self._parts.clock, self._parts.breakers[call.intent.endpoint.group]
         started_at, started = clock.now(), clock.monotonic()
         verdict = self._lost(call, "reset")
         answer: Answer | None = None
+        telling = True
+        call.attempts += 1
+        call.in_doubt = call.intent.effect is not Effect.READ
         try:
             answer = await self._send(call, started)
             verdict = self._parts.profile.classify(call.intent, answer)
+            if call.probe and verdict.outcome in _THERE:
+                verdict = Verdict(Outcome.OK)
         except NotSent as failure:
-            verdict = Verdict(Outcome.TRANSIENT, failure.reason)
+            malformed = failure.reason == "bad_request"
+            verdict = Verdict(Outcome.FATAL if malformed else Outcome.TRANSIENT, failure.reason)
+            telling = not malformed and self._tells_of_the_broker(call, failure, started)
         except MaybeSent as failure:
             verdict = self._lost(call, failure.reason)
+            telling = self._tells_of_the_broker(call, failure, started)
         finally:
             # Also when the task is cancelled in the middle: the lease goes back, and the attempt is on the record.
             seconds = clock.monotonic() - started
             call.at_broker += seconds
-            self._parts.breakers[call.intent.endpoint.group].record(permit, verdict, seconds)
+            if telling:
+                breaker.record(permit, verdict, seconds)
+            else:
+                breaker.release(permit)
             ended = _Ended(verdict, answer)
-            self._record(call, ended, number=number, lease=lease, started_at=started_at, seconds=seconds)
+            self._record(call, ended, lease=lease, started_at=started_at, seconds=seconds)
+        call.in_doubt = call.in_doubt and verdict.outcome in _EXECUTED
         self._learn(call, ended)
         if answer is not None:
             self._parts.reconciler.asker.broker_clock.hear(answer.headers, seconds)
@@ -164,7 +222,12 @@ class Pipeline:
         request = call.request if self._parts.late is None else self._parts.late.sign(call.request)
         if call.intent.endpoint.stream:
             return await self._parts.transport.stream(request, seconds=seconds)
-        return await self._parts.transport.send(request, seconds=seconds)
+        return await self._parts.transport.send(request, seconds=seconds, reserved=call.intent.priority.reserved)
+
+    @staticmethod
+    def _tells_of_the_broker(call: Call, failure: TransportError, started: float) -> bool:
+        """Whether a failure is the broker's: one impatient caller must not open the breaker for everybody."""
+        return failure.kind != TimeoutError.__name__ or call.deadline - started >= ANSWER_SECONDS
 
     @staticmethod
     def _lost(call: Call, reason: str) -> Verdict:
@@ -172,9 +235,7 @@ class Pipeline:
         outcome = Outcome.TRANSIENT if call.intent.effect is Effect.READ else Outcome.UNKNOWN
         return Verdict(outcome, reason)
 
-    def _record(
-        self, call: Call, ended: _Ended, *, number: int, lease: Lease, started_at: float, seconds: float
-    ) -> None:
+    def _record(self, call: Call, ended: _Ended, *, lease: Lease, started_at: float, seconds: float) -> None:
         parts = self._parts
         verdict, answer = ended.verdict, ended.answer
         readings = parts.profile.readings(answer.headers) if answer is not None else ()
@@ -183,7 +244,7 @@ class Pipeline:
             AttemptFinished(
                 broker=parts.broker,
                 endpoint=call.intent.endpoint.name,
-                number=number,
+                number=call.attempts,
                 outcome=verdict.outcome,
                 reason=verdict.reason,
                 code=verdict.code,
@@ -207,7 +268,7 @@ class Pipeline:
 
     # After an attempt
 
-    async def _learnt_the_time(self, call: Call, verdict: Verdict, attempts: int) -> bool:
+    async def _learnt_the_time(self, call: Call, verdict: Verdict) -> bool:
         """Whether a signature of ours missed the broker's clock and the next one will not; once a call."""
         parts = self._parts
         if parts.late is None or verdict.reason != CLOCK_SKEW or call.resigned:
@@ -217,32 +278,37 @@ class Pipeline:
         learnt = await parts.reconciler.asker.learn_time(call.deadline)
         call.at_broker += parts.clock.monotonic() - started
         if learnt:
-            parts.bus.emit(RetryScheduled(parts.broker, call.intent.endpoint.name, verdict.reason, attempts, 0.0))
+            parts.bus.emit(RetryScheduled(parts.broker, call.intent.endpoint.name, verdict.reason, call.attempts, 0.0))
         return learnt
 
-    def _decide(self, call: Call, verdict: Verdict, attempts: int) -> float | Why | None:
+    def _decide(self, call: Call, verdict: Verdict) -> float | Why | None:
         parts, intent = self._parts, call.intent
-        if verdict.outcome is Outcome.OK:
+        if verdict.outcome is Outcome.OK or call.probe:
             return None
         gate = parts.limiter.gate()
         shut_for = gate.until - parts.clock.now() if gate.shut and gate.until is not None else 0.0
         situation = Situation(
             effect=intent.effect,
             verdict=verdict,
-            attempt=attempts,
+            attempt=call.attempts,
             remaining=self._ends_at(call) - parts.clock.monotonic(),
-            pause=max(verdict.retry_after or 0.0, shut_for),
+            pause=max(told_pause(verdict, parts.clock.now()) or 0.0, shut_for, parts.admission.opens_in()),
             breaker_open=parts.breakers[intent.endpoint.group].refuses(reserved=intent.priority.reserved),
         )
         return decide(parts.retries[intent.endpoint.name], situation, parts.rng, parts.budget.take)
 
     @staticmethod
     def _ends_at(call: Call) -> float:
-        """Monotonic seconds after which no further attempt makes sense: the caller has gone, or the signature has."""
-        expires_at = call.intent.expires_at
-        if expires_at is None:
-            return call.deadline
-        return min(call.deadline, call.received + max(0.0, expires_at - call.received_at))
+        """Monotonic seconds until which a wait makes sense: then the caller has gone, or the signature has.
+
+        New risk stops waiting a little before: sent at the last moment, it would be executed with nobody to hear of it.
+        """
+        intent, ends_at = call.intent, call.deadline
+        if intent.effect is not Effect.READ and not intent.priority.reserved:
+            ends_at -= ANSWER_SECONDS
+        if intent.expires_at is None:
+            return ends_at
+        return min(ends_at, call.received + max(0.0, intent.expires_at - call.received_at))
 
     async def _pause(self, call: Call, seconds: float) -> None:
         clock = self._parts.clock
@@ -253,22 +319,26 @@ class Pipeline:
 
     # The end
 
-    def _deny(self, call: Call, ended: _Ended, attempts: int, why: Why) -> None:
+    def _deny(self, call: Call, ended: _Ended, why: Why) -> None:
         endpoint = call.intent.endpoint.name
-        self._parts.bus.emit(RetryDenied(self._parts.broker, endpoint, ended.verdict.reason, why, attempts))
+        self._parts.bus.emit(RetryDenied(self._parts.broker, endpoint, ended.verdict.reason, why, call.attempts))
 
-    def _conclude(self, call: Call, ended: _Ended, attempts: int, why: Why | None) -> Result:
+    def _conclude(self, call: Call, ended: _Ended, why: Why | None) -> Result:
         if why is not None:
-            self._deny(call, ended, attempts, why)
-        outcome = ended.verdict.outcome
+            self._deny(call, ended, why)
+        outcome, attempts = ended.verdict.outcome, call.attempts
         if ended.answer is not None:
             return Result(ended.answer, Fate(outcome, attempts, call.waited, why))
         refusal = explain.no_answer(self._parts.broker, call.intent, ended.verdict, attempts)
-        answer = self._parts.profile.refuse(refusal)
-        return Result(answer, Fate(outcome, attempts, call.waited, why, source="sidecar"))
+        if refusal.kind is RefusalKind.BAD_REQUEST:
+            # It cannot be put into HTTP: what was tried is no transmission, and the broker saw nothing.
+            fate = Fate(outcome, 0, call.waited, refusal.kind, source="sidecar")
+        else:
+            fate = Fate(outcome, attempts, call.waited, why, source="sidecar")
+        return Result(self._parts.profile.refuse(refusal), fate)
 
-    def _refusal(self, call: Call, refused: _Refused, attempts: int, ended: _Ended | None) -> Result:
+    def _refusal(self, call: Call, refused: _Refused, ended: _Ended | None) -> Result:
         if ended is not None:
-            return self._conclude(call, ended, attempts, refused.why)
-        fate = Fate(refused.outcome, attempts, call.waited, refused.refusal.kind, source="sidecar")
+            return self._conclude(call, ended, refused.why)
+        fate = Fate(refused.outcome, 0, call.waited, refused.refusal.kind, source="sidecar")
         return Result(self._parts.profile.refuse(refused.refusal), fate)

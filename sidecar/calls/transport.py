@@ -7,6 +7,7 @@ closed set.
 
 import asyncio
 import io
+import math
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
@@ -25,6 +26,9 @@ the other side is just closing has an unknown outcome."""
 DNS_CACHE_SECONDS: Final = 60
 LONGEST_HEADER_BYTES: Final = 64 * 1024
 """Of one line in an answer's head: roomy, because an answer that is not read is an order of unknown outcome."""
+RESERVED_SHARE: Final = 0.1
+"""The share of the connections that is kept for getting out of risk: reads that a slow broker does not answer must not
+stand in a cancel's way."""
 _NEVER_ROUND: Final = 1e9
 """aiohttp rounds longer time-outs up to whole seconds from this threshold on; a deadline must not be rounded."""
 _LARGE_BODY_BYTES: Final = 1024 * 1024
@@ -81,6 +85,9 @@ class Transport:
         self._answer_seconds = settings.timeouts.answer_seconds
         self._phases = _phases(settings, silence=None)
         self._stream_phases = _phases(settings, silence=settings.timeouts.stream_idle_seconds)
+        kept = math.ceil(settings.connections * RESERVED_SHARE)
+        self._places = asyncio.Semaphore(max(1, settings.connections - kept))
+        self._connect_seconds = settings.timeouts.connect_seconds
         self._used: WeakSet[asyncio.BaseProtocol] = WeakSet()
         self._session: aiohttp.ClientSession | None = None
 
@@ -108,8 +115,10 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, request: Request, *, seconds: float) -> Answer:
+    async def send(self, request: Request, *, seconds: float, reserved: bool = False) -> Answer:
         """Make one attempt and read the whole answer, within `seconds` (above 0) and the configured time-outs.
+
+        `reserved`: a cancel or a reduce-only order, which may use every connection.
 
         Raises:
             NotSent: when nothing was written: no connection came about, or the request cannot be put into HTTP.
@@ -119,8 +128,13 @@ class Transport:
         try:
             async with asyncio.timeout(seconds) as timer:
                 passage = self._passage(request, timer)
-                async with await self._request(self._base, request, passage, self._phases) as response:
-                    return _answer(response, await self._read(response, passage))
+                if reserved:
+                    return await self._whole(request, passage)
+                await self._take_place()
+                try:
+                    return await self._whole(request, passage)
+                finally:
+                    self._places.release()
         except Exception as failure:  # noqa: BLE001 - whatever it is, it must say whether the order may have left
             lost = _translated(failure, written=passage is not None and passage.written)
         raise lost  # out here, where it has no context
@@ -147,6 +161,17 @@ class Transport:
         except Exception as failure:  # noqa: BLE001 - as in `send`
             lost = _translated(failure, written=passage is not None and passage.written)
         raise lost
+
+    async def _take_place(self) -> None:
+        if self._places.locked():
+            async with asyncio.timeout(self._connect_seconds):
+                await self._places.acquire()
+        else:
+            await self._places.acquire()
+
+    async def _whole(self, request: Request, passage: Passage) -> Answer:
+        async with await self._request(self._base, request, passage, self._phases) as response:
+            return _answer(response, await self._read(response, passage))
 
     def _passage(self, request: Request, timer: asyncio.Timeout) -> Passage:
         return Passage(_decoded(request.headers), timer, self._answer_seconds, self._used)

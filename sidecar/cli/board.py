@@ -40,6 +40,8 @@ def printable_lines(text: str) -> str:
 
 def can_trade(broker: BrokerReading) -> str:
     """Whether a new order would be sent now, and if not, why."""
+    if not broker.condition.can_trade:
+        return f"no: {broker.condition.state}"
     if broker.gate.shut:
         return f"no: {broker.gate.outcome.replace('_', ' ')}"
     states = {breaker.group: breaker.state for breaker in broker.breakers}
@@ -57,12 +59,14 @@ def _head(status: Status) -> str:
 
 
 def _brokers(brokers: Sequence[BrokerReading], now: float) -> str:
-    head: Row = ("BROKER", "PROFILE", "CAN TRADE", "GATE", "IN FLIGHT", "RETRIES LEFT")
+    head: Row = ("BROKER", "PROFILE", "CAN TRADE", "CONDITION", "NEXT LOOK", "GATE", "IN FLIGHT", "RETRIES LEFT")
     rows = [
         (
             broker.name,
             broker.profile,
             can_trade(broker),
+            broker.condition.state,
+            _until(broker.condition.next_probe, now).replace("for", "in", 1),
             f"shut {_until(broker.gate.until, now)}".rstrip() if broker.gate.shut else "open",
             str(broker.in_flight),
             f"{broker.retry_budget:.0f}",

@@ -6,9 +6,11 @@ secret in the wrong place.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
 
 from sidecar.words import Priority
 
@@ -90,6 +92,28 @@ def _split(value: str) -> SplitResult:
     if port == 0:
         raise ValueError("has port 0, which nothing can listen on")
     return url
+
+
+def cron(value: str) -> str:
+    """Check a cron expression of five fields."""
+    # Loaded only by who plans a window: reading a configuration should stay quick.
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - see above
+
+    fields = 5
+    if len(value.split()) != fields:
+        raise ValueError("is not five fields: minute, hour, day, month, weekday")
+    try:
+        CronSim(value, datetime.now(UTC))
+    except CronSimError as error:
+        raise ValueError(f"is no cron expression ({str(error).lower()})") from None
+    return value
+
+
+def time_zone(value: str) -> str:
+    """Check the name of a time zone."""
+    if value not in available_timezones():
+        raise ValueError("is not the name of a time zone")
+    return value
 
 
 def route(value: str) -> str:

@@ -197,6 +197,33 @@ class Breaker(BreakerOverride):
     groups: dict[Label, BreakerOverride] = Field({}, description="Overrides by endpoint group, such as orders.")
 
 
+class PlannedWindow(Part):
+    """A time at which the broker has said that it will be away."""
+
+    starts: Annotated[str, AfterValidator(forms.cron)] = Field(
+        description='When it begins, as cron writes it: minute, hour, day, month, weekday, such as "0 17 * * FRI".'
+    )
+    time_zone: Annotated[str, AfterValidator(forms.time_zone)] = Field("UTC", description="Where that is the time.")
+    seconds: PositiveSeconds = Field(description="How long it lasts, in seconds.")
+
+
+class Maintenance(Part):
+    """What is done while a broker is away, and how it is found out that it is back."""
+
+    base_seconds: PositiveSeconds = Field(30, description="Seconds until the first probe of a broker that is away.")
+    factor: Annotated[float, Field(ge=1, le=10)] = Field(2, description="Growth from one pause to the next, 1 to 10.")
+    max_seconds: PositiveSeconds = Field(900, description="Longest pause between probes, in seconds.")
+    jitter: Share = Field(0.3, description="Random share added to or taken from each pause, 0 to 1.")
+    idle_seconds: PositiveSeconds = Field(600, description="A broker that is well and idle is looked at this often.")
+    consecutive_503: Count = Field(3, description="503s in a row that mean maintenance, whatever they say.")
+    consecutive_failures: Count = Field(5, description="Other failures in a row that mean that it is degraded.")
+    degraded_base_seconds: PositiveSeconds = Field(5, description="Seconds until a degraded broker is looked at.")
+    degraded_max_seconds: PositiveSeconds = Field(60, description="Longest pause between looks at a degraded broker.")
+    windows: tuple[PlannedWindow, ...] = Field(
+        (), description="Planned maintenance: it begins and ends without errors."
+    )
+
+
 class Window(Part):
     """A limit counted in windows."""
 
@@ -263,6 +290,9 @@ class Generic(Part):
     """What the `generic` profile is told about its broker."""
 
     endpoints: dict[Label, Route] = Field({}, description="What method and path mean, by the name of your choice.")
+    probe: RoutePath | None = Field(
+        None, description="Path of a cheap GET that tells whether the broker is there; null for none."
+    )
     rate_limit_headers: Headers = Headers(
         remaining="X-RateLimit-Remaining", limit="X-RateLimit-Limit", reset="X-RateLimit-Reset"
     )
@@ -325,6 +355,7 @@ class Broker(Part):
     retry: Retry = Retry()
     breaker: Breaker = Breaker()
     limits: Limits = Limits()
+    maintenance: Maintenance = Maintenance()
     credentials: Credentials = Credentials()
     generic: Generic | None = Field(None, description="Only for the generic profile.")
 

@@ -12,6 +12,7 @@ import aiohttp
 KINDS: Final = (
     "AttemptFinished",
     "BreakerTransition",
+    "BrokerStateChanged",
     "CallFinished",
     "GateOpened",
     "GateShut",
@@ -21,7 +22,7 @@ KINDS: Final = (
     "RetryScheduled",
 )
 _CLIENT_ID_KEYS: Final = ("newClientOrderId", "clientExtensions.id")
-_REFUSED: Final = frozenset({"breaker_open", "rate_limited", "banned", "deadline"})
+_REFUSED: Final = frozenset({"breaker_open", "rate_limited", "banned", "deadline", "maintenance"})
 
 
 @dataclass(frozen=True, slots=True)

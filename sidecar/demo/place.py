@@ -39,10 +39,14 @@ brokers:
       failures: 3
       recovery_seconds: 3
       recovery_max_seconds: 5
+    maintenance: &patience
+      base_seconds: 3        # likewise: 30 seconds, growing to 900
+      max_seconds: 5
   oanda:
     profile: oanda
     base_url: {oanda}        # for real: https://api-fxpractice.oanda.com
     breaker: *short
+    maintenance: *patience
 """
 
 

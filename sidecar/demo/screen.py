@@ -103,6 +103,9 @@ def _brokers(stage: Stage, width: int) -> Table:
 
 
 def _state(broker: dict[str, Any], now: float) -> Text:
+    condition = broker["condition"]
+    if condition["state"] == "maintenance":
+        return Text(f"● maintenance {_left(condition['next_probe'], now)}", style="red")
     gate = broker["gate"]
     if gate["shut"]:
         return Text(f"● gate shut {_left(gate['until'], now)}", style="yellow")

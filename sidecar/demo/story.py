@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sidecar.demo import telling
-from sidecar.demo.chronicle import Happening, Record
+from sidecar.demo.chronicle import Happening
 from sidecar.demo.scene import Chapter, Scene
 
 _ORDERS: Final = {"binance": "/fapi/v1/order", "oanda": "/v3/accounts"}
@@ -33,16 +33,11 @@ async def _maintenance(scene: Scene) -> list[str]:
         scene.say("oanda's maintenance is over; nobody tells the sidecar, it has to find out")
 
         def turns(state: str) -> list[Happening]:
-            return record.of("BreakerTransition", "oanda", to_state=state)
+            return record.of("BrokerStateChanged", "oanda", to_state=state)
 
-        await scene.until("the breaker to close", lambda: _all_closed(record) and bool(turns("closed")))
-        await scene.settled(lambda: turns("closed")[-1].at)
+        await scene.until("the broker to be found well", lambda: bool(turns("ok")))
+        await scene.settled(lambda: turns("ok")[-1].at)
         return [telling.outage(record, "oanda", await oanda.fired("maintenance"))]
-
-
-def _all_closed(record: Record) -> bool:
-    newest = {event.facts["group"]: event.facts["to_state"] for event in record.of("BreakerTransition", "oanda")}
-    return set(newest.values()) == {"closed"}
 
 
 async def _ambiguous(scene: Scene) -> list[str]:

@@ -62,6 +62,15 @@ def _gate_opened(facts: Mapping[str, Any]) -> str:
     return f"{facts['broker']}: gate open again"
 
 
+def _condition(facts: Mapping[str, Any]) -> str:
+    if facts["to_state"] == "ok":
+        return f"{facts['broker']} is back"
+    words = {"maintenance": "is under maintenance", "degraded": "is degraded", "banned": "has banned this address"}
+    return (
+        f"{facts['broker']} {words[facts['to_state']]} ({facts['reason']}); next look in {seconds(facts['probe_in'])}"
+    )
+
+
 def _breaker(facts: Mapping[str, Any]) -> str:
     where = f"{facts['broker']} {facts['group']} breaker"
     reason = _REASONS.get(str(facts["reason"]), str(facts["reason"]))
@@ -100,6 +109,7 @@ _TELL: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = MappingProxyTyp
         "GateShut": _gate_shut,
         "GateOpened": _gate_opened,
         "BreakerTransition": _breaker,
+        "BrokerStateChanged": _condition,
         "RetryScheduled": _retry,
         "RetryDenied": _denied,
         "LimitThreshold": _threshold,
@@ -122,15 +132,12 @@ def rate_limit(record: Record, broker: str) -> str:
 
 def outage(record: Record, broker: str, hits: int) -> str:
     """What a maintenance window meant for the broker and the bots; `hits` is how many requests the broker saw."""
-    transitions = record.of("BreakerTransition", broker)
-    opened = next(event.at for event in transitions if event.facts["to_state"] == "open")
-    closed = max(event.at for event in transitions if event.facts["to_state"] == "closed")
+    went = record.of("BrokerStateChanged", broker, to_state="maintenance")[0].at
+    came = record.of("BrokerStateChanged", broker, to_state="ok")[-1].at
     refused = sum(call.refused for call in record.of("CallFinished", broker))
-    probes = len(record.of("BreakerTransition", broker, to_state="half_open"))
     return (
-        f"{broker} under maintenance: it saw only {counted(hits, 'request')}; the breaker was open for "
-        f"{seconds(closed - opened)}, in which {counted(refused, 'call')} heard `not sent` at once and "
-        f"{counted(probes, 'probe')} went out; then trading went on by itself"
+        f"{broker} under maintenance: it was away for {seconds(came - went)} and saw only {counted(hits, 'request')} "
+        f"in that time; {counted(refused, 'call')} heard `not sent` at once; then trading went on by itself"
     )
 
 

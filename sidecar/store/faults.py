@@ -21,13 +21,7 @@ def is_disk_failure(failure: BaseException) -> bool:
 def on_write(failure: BaseException, path: Path) -> BaseException:
     """The error for a write's caller: the store's own where the file or the disk is to blame, else `failure`."""
     if _primary(failure) in _DISK:
-        return _because(
-            failure,
-            StoreFullError(
-                f"{path}: the disk does not take the write ({_name(failure)}); nothing was written; "
-                "make room or mend the disk, later writes then work again"
-            ),
-        )
+        return _because(failure, full(path, _name(failure)))
     return _shared(failure, path)
 
 
@@ -41,6 +35,14 @@ def on_read(failure: BaseException, path: Path) -> BaseException:
             ),
         )
     return _shared(failure, path)
+
+
+def full(path: Path, reason: str) -> StoreFullError:
+    """The error for a disk that is full or fails."""
+    return StoreFullError(
+        f"{path}: the disk does not take the write ({reason}); nothing was written; "
+        "make room or mend the disk, later writes then work again"
+    )
 
 
 def corrupt(path: Path, problem: str) -> StoreCorruptError:

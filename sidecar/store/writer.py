@@ -11,12 +11,13 @@ from typing import Any
 import structlog
 
 from sidecar.store.connection import Connection
-from sidecar.store.errors import StoreError, StoreFullError
+from sidecar.store.errors import StoreError
 from sidecar.store.failures import Failures
-from sidecar.store.faults import is_disk_failure, on_write
+from sidecar.store.faults import full, is_disk_failure, on_write
 from sidecar.store.files import Identity, connect_writer, ensure, inspect, keep_private, locate
 from sidecar.store.job import Job
 from sidecar.store.lock import acquire
+from sidecar.store.log import Log
 from sidecar.store.schema import migrate
 
 _FORBIDDEN = frozenset({sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
@@ -41,6 +42,7 @@ class Writer:
         self._scripts = scripts
         self._connection: Connection
         self._identity: Identity
+        self._wal: Log
         self._lock: int
         self._at_work = False
         self._suspect = False
@@ -64,7 +66,7 @@ class Writer:
         if lost is None:
             lost = self._transact(jobs)
             # A failing disk may take its time to fail, and would for every job.
-            if lost is not None and len(jobs) > 1 and not self._suspect:
+            if lost is not None and len(jobs) > 1 and not is_disk_failure(lost):
                 for job in jobs:
                     self.run((job,))
                 return
@@ -78,13 +80,14 @@ class Writer:
     def close(self) -> None:
         """Bring the log into the file, so that it is whole by itself, and let another process run on it."""
         try:
-            self._checkpoint()
-        except (sqlite3.Error, StoreError) as failure:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as failure:
             # Nothing is lost: the next start finds the commits in the log.
             _log.warning("State file closed with its log beside it", path=str(self.path), kind=type(failure).__name__)
         finally:
             with suppress(sqlite3.Error):
                 self._connection.close()
+            self._wal.close()
             os.close(self._lock)
 
     def _connect(self) -> None:
@@ -93,6 +96,7 @@ class Writer:
             try:
                 migrate(self._connection, self._scripts, self.path)
                 self._identity = Identity(self.path)
+                self._wal = Log(self.path, int(self._connection.execute("PRAGMA page_size").fetchone()[0]))
                 self._connection.set_authorizer(self._authorize)
             except BaseException:
                 self._connection.close()
@@ -105,10 +109,11 @@ class Writer:
         try:
             self._identity.check()
             if self._suspect:
-                self._checkpoint()
-                self._suspect = False
+                self._cut()
             self._connection.execute("BEGIN IMMEDIATE")
-        except (sqlite3.Error, StoreError, OSError) as failure:
+        except OSError as failure:
+            return full(self.path, str(failure.strerror))
+        except (sqlite3.Error, StoreError) as failure:
             return failure
         return None
 
@@ -124,7 +129,10 @@ class Writer:
         except BaseException as failure:  # noqa: BLE001 - it becomes the jobs' error
             with suppress(sqlite3.Error):
                 self._connection.rollback()
-            self._suspect = is_disk_failure(failure)
+            if is_disk_failure(failure):
+                self._suspect = True
+                with suppress(OSError):
+                    self._cut()
             return failure
         self.commit_seconds = time.perf_counter() - started
         self.batches += 1
@@ -152,18 +160,10 @@ class Writer:
         if not self._connection.in_transaction:
             raise sqlite3.OperationalError("the work went on after a failure that had taken back its transaction")
 
-    def _checkpoint(self) -> None:
-        """Move the log into the file and empty it.
-
-        After a failing disk this also removes what a commit may have left in the log although it was reported as not
-        written: a crash would bring it back.
-        """
-        busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
-            raise StoreFullError(
-                f"{self.path}: after a failure of the disk the state file cannot be put in order while another program "
-                "reads it; nothing was written; end that program"
-            )
+    def _cut(self) -> None:
+        """Take out of the log what was just reported as not written; nothing else is written before that."""
+        self._wal.cut()
+        self._suspect = False
 
     def _authorize(self, action: int, *_: str | None) -> int:
         """Keep a work from ending the transaction that it shares with others."""

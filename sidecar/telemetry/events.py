@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sidecar.clock import Clock
 from sidecar.words import (
     BreakerState,
+    BrokerState,
     ClockSource,
     Effect,
     LookResult,
@@ -119,6 +120,20 @@ class BreakerTransition:
     """Seconds until the first probe, when it opened."""
     note: str = ""
     """What a person gave as the reason of a manual change."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerStateChanged:
+    """A broker's condition changed."""
+
+    broker: str
+    from_state: BrokerState
+    to_state: BrokerState
+    reason: str
+    """A few words for a person; not a closed set."""
+    consecutive_503: int
+    probe_in: float
+    """Seconds until the next look at the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +310,7 @@ Event = (
     | GateShut
     | GateOpened
     | BreakerTransition
+    | BrokerStateChanged
     | RetryScheduled
     | RetryDenied
     | AttemptFinished

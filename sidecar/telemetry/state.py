@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sidecar.words import BreakerMode, BreakerState
+from sidecar.words import BreakerMode, BreakerState, BrokerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,29 @@ class GateReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionReading:
+    """What condition a broker is in now."""
+
+    state: BrokerState
+    can_trade: bool
+    """Whether new orders are sent at all; breakers and limits may still say no."""
+    since: float
+    """Unix seconds of the last change."""
+    consecutive_503: int
+    next_probe: float
+    """Unix seconds of the next look at the broker, if no call tells sooner."""
+    planned: bool
+    """Whether a configured maintenance window is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerReading:
     """One broker now."""
 
     name: str
     profile: str
     base_url: str
+    condition: ConditionReading
     breakers: tuple[BreakerReading, ...]
     limits: tuple[LimitState, ...]
     gate: GateReading

@@ -51,6 +51,9 @@ SEEN: Mapping[type, Seen] = {
     events.GateShut: Seen(("sidecar_rate_limit_gate_closures_total",), InTrace.SPAN_EVENT, audit=True, log=True),
     events.GateOpened: Seen(("sidecar_rate_limit_gate_openings_total",), InTrace.SPAN_EVENT, audit=True, log=True),
     events.BreakerTransition: Seen(("sidecar_breaker_transitions_total",), InTrace.SPAN_EVENT, audit=True, log=True),
+    events.BrokerStateChanged: Seen(
+        ("sidecar_broker_state_transitions_total",), InTrace.SPAN_EVENT, audit=True, log=True
+    ),
     events.RetryScheduled: Seen(("sidecar_retries_total",), InTrace.SPAN_EVENT, audit=True),
     events.RetryDenied: Seen(("sidecar_retries_denied_total",), InTrace.SPAN_EVENT),
     events.AttemptFinished: Seen(
@@ -89,6 +92,9 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_breaker_failure_ratio": "BreakerReading.failure_rate",
     "sidecar_breaker_slow_ratio": "BreakerReading.slow_rate",
     "sidecar_breaker_next_probe_timestamp_seconds": "BreakerReading.retry_at",
+    "sidecar_broker_state": "ConditionReading.state",
+    "sidecar_broker_consecutive_503": "ConditionReading.consecutive_503",
+    "sidecar_broker_next_probe_timestamp_seconds": "ConditionReading.next_probe",
     "sidecar_rate_limit_used": "LimitState.used",
     "sidecar_rate_limit_capacity": "LimitState.capacity",
     "sidecar_rate_limit_reading_timestamp_seconds": "LimitState.read_at",

@@ -12,9 +12,9 @@ from sidecar.api import Api
 from sidecar.calls.model import Fate, Result
 from sidecar.config.model import Config
 from sidecar.telemetry.events import Bus, CallRefused
-from sidecar.telemetry.state import BreakerReading, BrokerReading, GateReading, LimitState
+from sidecar.telemetry.state import BreakerReading, BrokerReading, ConditionReading, GateReading, LimitState
 from sidecar.wire import Answer, Request
-from sidecar.words import BreakerMode, BreakerState, Outcome, RefusalKind
+from sidecar.words import BreakerMode, BreakerState, BrokerState, Outcome, RefusalKind
 
 EVERYWHERE = str(ipaddress.IPv4Address(0))
 OK = Answer(200, ((b"Content-Type", b"application/json"),), b'{"ok":true}', "OK")
@@ -55,7 +55,10 @@ class FakeGateway:
         breaker = BreakerReading("orders", BreakerState.OPEN, BreakerMode.AUTO, 1.0, 5, 0.5, 0.0, 61.0)
         limit = LimitState("weight_1m", 10.0, 2400.0, 2.0, None, 0)
         gate = GateReading(shut=True, outcome="rate_limited", until=9.0)
-        return BrokerReading(self.name, "generic", "https://broker.test", (breaker,), (limit,), gate, 3, 10.0)
+        condition = ConditionReading(BrokerState.OK, True, 0.0, 0, 600.0, False)
+        return BrokerReading(
+            self.name, "generic", "https://broker.test", condition, (breaker,), (limit,), gate, 3, 10.0
+        )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:
         self._known(group)

@@ -21,6 +21,8 @@ async def test_status_tells_the_sidecar_in_one_look(at_home: House) -> None:
     assert status.pop("brokers")[0] == {
         "name": "binance",
         "profile": "generic",
+        "condition": "ok",
+        "can_trade": True,
         "gate": "rate_limited",
         "breakers_not_closed": ["orders"],
         "in_flight": 3,

@@ -231,3 +231,35 @@ def test_on_spot_every_5xx_leaves_an_order_in_doubt(given: Answer) -> None:
 
 def test_on_spot_a_4xx_is_definite() -> None:
     assert SPOT.classify(ORDER, error(400, -1008)).outcome is Outcome.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("profile", "text", "limits"),
+    [
+        (USDM, "Too many new orders; current limit is 300 orders per TEN_SECONDS.", ("orders_10s",)),
+        (USDM, "Too many new orders; current limit is 300 orders per 10 SECOND.", ("orders_10s",)),
+        (USDM, "Too many new orders; current limit is 1200 orders per MINUTE.", ("orders_1m",)),
+        (USDM, "Too many new orders.", ("orders_10s", "orders_1m")),
+        (SPOT, "Too many new orders; current limit is 160000 orders per DAY.", ("orders_1d",)),
+        (SPOT, "Too many new orders.", ("orders_10s",)),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 429])
+def test_too_many_orders_names_the_limit_of_the_account_that_is_used_up(
+    profile: BinanceProfile, text: str, limits: tuple[str, ...], status: int
+) -> None:
+    verdict = profile.classify(ORDER, error(status, -1015, text))
+    assert (verdict.outcome, verdict.limits) == (Outcome.RATE_LIMITED, limits)
+
+
+def test_too_many_requests_is_the_addresss_business_and_names_no_limit() -> None:
+    assert USDM.classify(ORDER, error(429, -1003, "Too many requests.")).limits == ()
+
+
+@pytest.mark.parametrize("items", [[None], ["x"], [{"orderId": 1}, 7], []], ids=str)
+def test_a_batch_of_which_something_is_not_told_is_in_doubt(items: list[object]) -> None:
+    assert USDM.classify(ORDER, answer(200, items)).outcome is Outcome.UNKNOWN
+
+
+def test_nothing_to_cancel_is_no_failure() -> None:
+    assert USDM.classify(CANCEL, answer(200, [])).outcome is Outcome.OK

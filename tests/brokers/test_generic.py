@@ -195,3 +195,8 @@ def test_a_refusal_is_a_problem_document(kind: RefusalKind) -> None:
 @pytest.mark.parametrize("kind", RefusalKind)
 def test_only_an_unknown_outcome_is_refused_with_504(kind: RefusalKind) -> None:
     assert (CONFIGURED.refuse(Refusal(kind, "it rained")).status == 504) == (kind is RefusalKind.UNKNOWN)
+
+
+def test_a_status_of_no_special_meaning_that_asks_to_wait_is_heard() -> None:
+    profile = build(Broker.model_validate({"profile": "generic", "base_url": "http://127.0.0.1:1"}))
+    assert profile.classify(READ, answer(503, b"", (b"Retry-After", b"30"))).retry_after == 30

@@ -329,3 +329,8 @@ def test_a_rate_limit_tells_when_to_come_back() -> None:
     given = PROFILE.refuse(Refusal(RefusalKind.RATE_LIMITED, "it rained", 0.3))
 
     assert (given.status, header(given.headers, b"retry-after")) == (429, b"1")
+
+
+def test_a_gateways_page_that_asks_to_wait_is_heard() -> None:
+    page = answer(502, b"<html>", (b"Retry-After", b"30"))
+    assert Oanda().classify(Oanda().understand(Request("GET", "/v3/accounts", ())), page).retry_after == 30

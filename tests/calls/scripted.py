@@ -12,6 +12,7 @@ from sidecar.calls.limiter import Address
 from sidecar.calls.model import Result
 from sidecar.clock import VirtualClock
 from sidecar.config.model import Broker
+from sidecar.health.setup import condition
 from sidecar.telemetry.events import Bus, CallFinished, Event
 from sidecar.wire import Answer, Request
 
@@ -52,7 +53,7 @@ class Wire:
     sent_at: list[float] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
 
-    async def send(self, request: Request, *, seconds: float) -> Answer:
+    async def send(self, request: Request, *, seconds: float, reserved: bool = False) -> Answer:  # noqa: ARG002
         self.sent_at.append(self.clock.monotonic())
         self.requests.append(request)
         step = self.script[min(len(self.sent_at), len(self.script)) - 1]
@@ -71,10 +72,19 @@ class Bench:
         bus = Bus(self.clock)
         for kind in Event.__args__:
             bus.subscribe(kind, self.told.append)
-        broker = Broker.model_validate({"profile": "binance-usdm", "base_url": "http://127.0.0.1:1"} | settings)
-        address = Address(self.clock)
+        usual = {"profile": "binance-usdm", "base_url": "http://127.0.0.1:1", "maintenance": {"consecutive_503": 1000}}
+        broker = Broker.model_validate(usual | settings)
+        rng = Random(seed)
+        self.condition = condition("binance", broker.maintenance, bus=bus, clock=self.clock, rng=rng)
         self.gateway = Gateway(
-            "binance", broker, build(broker), address=address, bus=bus, clock=self.clock, rng=Random(seed)
+            "binance",
+            broker,
+            build(broker),
+            address=Address(self.clock),
+            admission=self.condition,
+            bus=bus,
+            clock=self.clock,
+            rng=rng,
         )
         self.wire = Wire(self.clock, list(script), takes)
         self.gateway._transport.send = self.wire.send  # type: ignore[method-assign] # the seam under test
@@ -91,4 +101,5 @@ class Bench:
 
     @property
     def finished(self) -> CallFinished:
-        return self.events(CallFinished)[-1]
+        newest: CallFinished = self.events(CallFinished)[-1]
+        return newest

@@ -11,13 +11,14 @@ from sidecar.calls.transport import MaybeSent, NotSent
 from sidecar.telemetry.events import (
     AttemptFinished,
     BreakerTransition,
+    BrokerStateChanged,
     CallFinished,
     GateShut,
     LimitRejected,
     RetryDenied,
     RetryScheduled,
 )
-from sidecar.words import Outcome, RefusalKind, Why
+from sidecar.words import BrokerState, Outcome, RefusalKind, Why
 from tests.calls.scripted import (
     AMBIGUOUS,
     BAD_KEY,
@@ -212,6 +213,47 @@ def test_a_breaker_that_opens_while_a_call_waits_for_a_limit_still_stops_it() ->
 
     bench.clock.run(main())
     assert bench.attempts == 5
+
+
+MAINTENANCE = answer(503, {"code": 0, "msg": "System is under maintenance."})
+
+
+def test_maintenance_ends_the_retries_and_the_next_calls_are_told_without_being_sent() -> None:
+    bench = Bench([MAINTENANCE])
+    first = bench.call(order(), deadline=9)
+    assert (first.answer, first.fate.why, bench.attempts) == (MAINTENANCE, Why.DEADLINE, 1)
+    refused = bench.call(READ, deadline=9)
+    assert bench.attempts == 1
+    assert refused.fate.header() == b"maintenance; attempts=0; why=maintenance; from=sidecar"
+    assert [event.to_state for event in bench.events(BrokerStateChanged)] == ["maintenance"]
+
+
+def test_the_first_call_after_the_pause_is_the_probe_and_ends_the_maintenance() -> None:
+    bench = Bench([MAINTENANCE, FILLED])
+    bench.call(order(), deadline=9)
+    bench.clock.advance(40)
+    assert bench.call(READ).fate.outcome is Outcome.OK
+    assert bench.call(order()).fate.outcome is Outcome.OK
+
+
+def test_a_probe_that_a_limit_keeps_from_being_sent_frees_its_place() -> None:
+    bench = Bench([MAINTENANCE, FILLED], limits={"windows": {"orders_10s": {"capacity": 1}}, "wait_at": 1})
+    bench.call(order(), deadline=9)
+    bench.clock.advance(40)
+    bench.wire.script = [answer(429, {"code": -1003, "msg": "Too many requests."}, Retry_After="60")]
+    bench.call(CANCEL, deadline=1)
+    bench.call(READ, deadline=1)
+    bench.clock.advance(61)
+    bench.wire.script = [FILLED]
+    assert bench.call(READ, deadline=9).fate.outcome is Outcome.OK
+
+
+def test_a_look_at_the_broker_is_good_when_it_answers_anything_to_the_point() -> None:
+    bench = Bench([MAINTENANCE, BAD_KEY])
+    bench.call(order(), deadline=9)
+    bench.clock.run(bench.gateway.look())
+    assert bench.condition.state is BrokerState.OK
+    assert bench.wire.requests[-1].target == "/fapi/v1/ping"
 
 
 def test_the_trail_tells_the_way_in_order() -> None:

@@ -312,7 +312,8 @@ async def test_a_pool_full_of_ended_connections_costs_no_order() -> None:
         await connection.gone()
 
     async with RawServer(slow) as server, opened(server, connections=8) as transport:
-        await asyncio.gather(*(transport.send(Request("GET", "/x", ()), seconds=SECONDS) for _ in range(8)))
+        cancel = Request("DELETE", "/x", ())  # a cancel may use the last connection too
+        await asyncio.gather(*(transport.send(cancel, seconds=SECONDS, reserved=True) for _ in range(8)))
         server.hang_up()
         answer = await transport.send(Request("POST", "/order", (), b"a"), seconds=SECONDS)
         assert answer.body == b"1"
@@ -375,3 +376,44 @@ async def test_a_cancelled_calls_late_answer_never_becomes_another_calls_answer(
         answer = await transport.send(Request("GET", "/second", ()), seconds=SECONDS)
         assert answer.body == b"own"
         assert server.connections == 2
+
+
+# Who gets a connection
+
+
+async def test_reads_that_are_never_answered_leave_connections_for_cancels() -> None:
+    async def only_deletes(connection: Connection) -> None:
+        head = await connection.request()
+        await (connection.write(ok(b"cancelled")) if head.startswith(b"DELETE") else connection.gone())
+
+    async with RawServer(only_deletes) as server, opened(server, connections=10) as transport:
+        read = Request("GET", "/slow", ())
+        reads = [asyncio.create_task(transport.send(read, seconds=SECONDS)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        assert server.connections == 9
+        answer = await transport.send(Request("DELETE", "/order", ()), seconds=SECONDS, reserved=True)
+        assert answer.body == b"cancelled"
+        for waiting in reads:
+            waiting.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+
+
+async def test_a_call_that_finds_no_free_connection_in_time_was_not_sent_and_leaves_its_place() -> None:
+    async def slow_first(connection: Connection) -> None:
+        await connection.request()
+        await asyncio.sleep(0.3)
+        await connection.write(ok())
+        await connection.request()
+        await connection.write(ok(b"next"))
+
+    request = Request("GET", "/", ())
+    async with (
+        RawServer(slow_first) as server,
+        opened(server, connections=1, timeouts={"connect_seconds": 0.1}) as transport,
+    ):
+        first = asyncio.create_task(transport.send(request, seconds=SECONDS))
+        await asyncio.sleep(0.05)
+        with pytest.raises(NotSent, match="connect"):
+            await transport.send(request, seconds=SECONDS)
+        await first
+        assert (await transport.send(request, seconds=SECONDS)).body == b"next"

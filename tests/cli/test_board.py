@@ -7,8 +7,8 @@ import pytest
 
 from sidecar.api.models import Status
 from sidecar.cli.board import as_json, board, can_trade
-from sidecar.telemetry.state import BreakerReading, BrokerReading, GateReading, LimitState
-from sidecar.words import BreakerMode, BreakerState
+from sidecar.telemetry.state import BreakerReading, BrokerReading, ConditionReading, GateReading, LimitState
+from sidecar.words import BreakerMode, BreakerState, BrokerState
 
 NOW = 1_800_000_000.0
 STATUS = Status(
@@ -20,8 +20,19 @@ OPEN = replace(ORDERS, state=BreakerState.OPEN, consecutive_failures=5, failure_
 WEIGHT = LimitState("weight_1m", 1800.0, 2400.0, NOW - 1, 90.0, 3)
 QUIET = LimitState("orders_10s", 0.5, 300.0, None, None, 0)
 BROKER = BrokerReading(
-    "binance", "binance-usdm", "https://x", (ORDERS, PRICING), (WEIGHT, QUIET), GateReading(False, "", None), 2, 9.6
+    "binance",
+    "binance-usdm",
+    "https://x",
+    ConditionReading(BrokerState.OK, True, NOW, 0, NOW + 600, False),
+    (ORDERS, PRICING),
+    (WEIGHT, QUIET),
+    GateReading(False, "", None),
+    2,
+    9.6,
 )
+
+
+AWAY = ConditionReading(BrokerState.MAINTENANCE, False, NOW, 1, NOW + 32, False)
 
 
 def rows(*brokers: BrokerReading, status: Status = STATUS) -> list[str]:
@@ -41,7 +52,7 @@ def test_a_sidecar_that_is_not_ready_tells_why() -> None:
 def test_a_broker_that_is_well_is_one_line() -> None:
     told = rows(BROKER)
 
-    assert "binance binance-usdm yes open 2 10" in told
+    assert "binance binance-usdm yes ok in 10 min open 2 10" in told
     assert "every breaker is closed" in told
 
 
@@ -63,7 +74,7 @@ def test_limits_are_told_with_their_share_and_forecast() -> None:
 def test_a_shut_gate_is_told_with_its_end() -> None:
     told = rows(replace(BROKER, gate=GateReading(True, "banned", NOW + 7200)))
 
-    assert "binance binance-usdm no: banned shut for 2 h 2 10" in told
+    assert "binance binance-usdm no: banned ok in 10 min shut for 2 h 2 10" in told
 
 
 @pytest.mark.parametrize(
@@ -71,6 +82,7 @@ def test_a_shut_gate_is_told_with_its_end() -> None:
     [
         (BROKER, "yes"),
         (replace(BROKER, gate=GateReading(True, "rate_limited", NOW)), "no: rate limited"),
+        (replace(BROKER, condition=AWAY), "no: maintenance"),
         (replace(BROKER, breakers=(OPEN, PRICING)), "no: breaker open"),
         (replace(BROKER, breakers=(replace(OPEN, state=BreakerState.FORCED_OPEN),)), "no: breaker open"),
         (replace(BROKER, breakers=(replace(OPEN, state=BreakerState.HALF_OPEN),)), "trying: breaker half open"),

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.config.load import load
-from sidecar.demo.errors import PlaceError
+from sidecar.demo.errors import DemoError, PlaceError
 from sidecar.demo.place import Place, free_port
+from sidecar.demo.troupe import require_clients
 
 ADDRESSES = {
     "tcp": "127.0.0.1:8787",
@@ -73,3 +74,9 @@ def test_a_port_that_is_taken_is_replaced_by_a_free_one() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert free_port(port) not in {port, 0}
+
+
+def test_a_missing_client_library_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidecar.demo.troupe.find_spec", lambda name: None if name in {"ccxt", "six"} else object())
+    with pytest.raises(DemoError, match=r"needs ccxt, six, which are not installed; do: pip install '.*\[demo\]'"):
+        require_clients()

@@ -23,6 +23,7 @@ def broker(name: str, gate: dict[str, Any], state: str = "closed", **limits: flo
     return {
         "name": name,
         "gate": gate,
+        "condition": {"state": "ok", "next_probe": 700.0},
         "breakers": [{"group": "pricing", "state": state, "retry_at": 107.0 if state == "open" else None}],
         "limits": [{"limit": limit, "used": used, "capacity": 100.0} for limit, used in limits.items()],
     }

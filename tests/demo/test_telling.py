@@ -21,6 +21,10 @@ def transition(state: str, at: float = 0.0, reason: str = "failures") -> Happeni
     return happening("BreakerTransition", at, group="pricing", to_state=state, reason=reason, retry_in=3.04)
 
 
+def turned(state: str, at: float = 0.0) -> Happening:
+    return happening("BrokerStateChanged", at, to_state=state, reason="503", probe_in=3.04)
+
+
 @pytest.mark.parametrize(
     ("event", "words"),
     [
@@ -28,6 +32,8 @@ def transition(state: str, at: float = 0.0, reason: str = "failures") -> Happeni
             happening("GateShut", outcome="rate_limited", seconds=2.9996),
             "binance said too many requests (429): gate shut for 3 s",
         ),
+        (turned("maintenance"), "binance is under maintenance (503); next look in 3 s"),
+        (turned("ok"), "binance is back"),
         (happening("GateShut", outcome="banned", seconds=120.0), "binance banned this address: gate shut for 120 s"),
         (transition("open"), "binance pricing breaker OPEN, too many failures in a row; next probe in 3 s"),
         (transition("half_open", reason="recovery"), "binance pricing breaker half open: one call may probe"),
@@ -63,11 +69,11 @@ def test_a_rate_limit_is_summed_up_by_what_it_cost_the_bots() -> None:
 
 
 def test_an_outage_is_summed_up_by_what_the_broker_did_not_have_to_hear() -> None:
-    refused = [call(attempts=0, why="breaker_open")] * 4
-    opened = [transition("open", 10.0), transition("half_open", 13.0), transition("closed", 13.5, "probe_ok")]
-    told = telling.outage(Record([*opened, *refused]), "binance", hits=3)
-    assert "it saw only 3 requests; the breaker was open for 3.5 s" in told
-    assert "4 calls heard `not sent` at once and 1 probe went out" in told
+    refused = [call(attempts=0, why="maintenance")] * 4
+    away = [turned("maintenance", 10.0), turned("ok", 13.5)]
+    told = telling.outage(Record([*away, *refused]), "binance", hits=3)
+    assert "it was away for 3.5 s and saw only 3 requests in that time" in told
+    assert "4 calls heard `not sent` at once" in told
 
 
 def test_an_order_in_doubt_is_told_with_what_the_book_says() -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,14 @@ class Child:
             raise
 
 
+def until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
+    """Wait until something is true."""
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, f"never: {what}"
+        time.sleep(0.02)
+
+
 def command(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command of the sidecar to its end; its two outputs come as one."""
     return subprocess.run(  # noqa: S603 - our own command
@@ -112,9 +120,10 @@ def fetch(url: str, body: Any = None, method: str | None = None, token: str = ""
 class Simulated:
     """A simulated broker in a process of its own."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, child: Child | None = None) -> None:
+        """`child` is a simulator of another make than `sidecar simulate`."""
         self.name = name
-        self.child = Child(["simulate", name, "--port", "0", "--seed", "7"], folder / f"{name}.log")
+        self.child = child or Child(["simulate", name, "--port", "0", "--seed", "7"], folder / f"{name}.log")
         self.url = self.child.wait_for(_ADDRESS.pattern).group(0)
 
     def fault(self, kind: str, **details: Any) -> None:
@@ -150,7 +159,7 @@ class Sidecar:
         start: bool = True,
         **settings: Any,
     ) -> None:
-        """`settings` are further keys of the configuration; `token` is what the control API wants to see."""
+        """`settings` are further keys of the configuration; with a `token` nobody may call who does not show it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._environment = environment
@@ -161,12 +170,16 @@ class Sidecar:
         self.tcp, self.scrape = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.tcp}"
         self.metrics_url = f"http://127.0.0.1:{self.scrape}/metrics"
+        listen = {"unix": str(self.socket), "tcp": f"127.0.0.1:{self.tcp}"}
+        if token:
+            listen["token_file"] = str(folder / "token")
+            (folder / "token").write_text(f"{token}\n")
         self.config = folder / "sidecar.yaml"
         self.config.write_text(
             yaml.safe_dump(
                 {
                     "bot": "tester",
-                    "listen": {"unix": str(self.socket), "tcp": f"127.0.0.1:{self.tcp}"},
+                    "listen": listen,
                     "scrape": {"address": f"127.0.0.1:{self.scrape}"},
                     "audit": {"directory": str(self.audit)},
                     "log": {"format": "json"},

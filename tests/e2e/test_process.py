@@ -19,7 +19,7 @@ import pytest
 from tests.e2e.conftest import QUICK
 from tests.e2e.load import ENDPOINT, PATH, Load, market_order
 from tests.e2e.raw import RawBroker
-from tests.e2e.stack import TOKEN, Sidecar, Simulated, command
+from tests.e2e.stack import TOKEN, Sidecar, Simulated, command, until
 
 pytestmark = pytest.mark.e2e
 
@@ -54,13 +54,6 @@ def probe(sidecar: Sidecar, path: str) -> tuple[int, str]:
             return refusal.code, refusal.read().decode().strip()
     except OSError:
         return 0, ""
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends, f"never: {what}"
-        time.sleep(0.02)
 
 
 @dataclass

@@ -11,7 +11,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from sidecar.store import Store, StoreFullError
+from tests.store.nosync import refuse_to_sync
 from tests.store.support import note, noted
 
 VALUE = "v" * 2000
@@ -85,12 +88,33 @@ def crowd(folder: Path) -> Callable[[], None]:
     return filler.unlink
 
 
+async def unconfirmed(path: Path) -> None:
+    """Write on a disk that then no longer confirms, say what was refused, and wait to be killed."""
+    store = Store(path)
+    await store.open()
+    for number in range(3):
+        await store.write(note(f"good-{number}"))
+        say(f"written good-{number}")
+    await store.write(lambda _: refuse_to_sync())  # writes nothing, so that its commit needs no confirmation
+    say("disk broken")
+    for number in range(3):
+        try:
+            await store.write(note(f"bad-{number}", VALUE))
+        except StoreFullError:
+            say(f"refused bad-{number}")
+    say(f"readable {len(await store.read(noted))}")
+    await asyncio.Event().wait()
+
+
 def main() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     mode, path = sys.argv[1], Path(sys.argv[2])
     if mode == "hold":
         asyncio.run(hold(path))
     elif mode == "stream":
         asyncio.run(stream(path, sys.argv[3]))
+    elif mode == "unconfirmed":
+        asyncio.run(unconfirmed(path))
     elif mode == "fill-file":
         asyncio.run(fill(path, limit_files()))
     elif mode == "fill-disk":

@@ -3,8 +3,10 @@ from collections.abc import Iterator
 import pytest
 import structlog.testing
 
+from tests.store.support import Lines
+
 
 @pytest.fixture
-def logged() -> Iterator[list[dict[str, object]]]:
+def logged() -> Iterator[Lines]:
     with structlog.testing.capture_logs() as lines:
-        yield lines  # type: ignore[misc] - a log line is any mutable mapping; the tests only read
+        yield lines

@@ -5,15 +5,17 @@ import sqlite3
 import struct
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from sidecar.store import Store
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 Work = Callable[[sqlite3.Connection], None]
+Lines = list[MutableMapping[str, Any]]
 
 
 def note(name: str, value: str = "") -> Work:
@@ -75,6 +77,10 @@ def commits_in_log(path: Path) -> int:
     page_size, salt = struct.unpack(">8xI4x8s", raw[:24])
     frames = [raw[at : at + 24] for at in range(32, len(raw), 24 + page_size)]
     return sum(frame[4:8] != bytes(4) and frame[8:16] == salt for frame in frames)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,23 +1,25 @@
 import asyncio
+import errno
 import shutil
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from sidecar.store import Store, StoreFullError
-from sidecar.store.writer import Writer
-from tests.store.support import child, held, note, noted, opened, waiting
+from sidecar.store.log import Log
+from tests.store.nosync import SYNCS
+from tests.store.support import Lines, Work, child, held, line_of, note, noted, opened, waiting
 
 BIG = "v" * 400_000
 
 
-def room(pages: int) -> "object":
-    def work(connection: sqlite3.Connection) -> int:
-        used: int = connection.execute("PRAGMA page_count").fetchone()[0]
-        limit: int = connection.execute(f"PRAGMA max_page_count={used + pages}").fetchone()[0]
-        return limit
+def room(pages: int) -> Work:
+    """The file may have this many pages more."""
+
+    def work(connection: sqlite3.Connection) -> None:
+        used = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={used + pages}")
 
     return work
 
@@ -26,7 +28,7 @@ async def test_a_work_that_does_not_fit_leaves_nothing_and_later_ones_work_again
     path = tmp_path / "state.db"
     async with opened(path) as store:
         await store.write(room(4))
-        with pytest.raises(StoreFullError, match="does not take the write.*nothing was written; make room"):
+        with pytest.raises(StoreFullError, match=r"does not take the write.*nothing was written; make room"):
             await store.write(note("big", BIG))
         await store.write(note("small"))
         await store.write(room(1000))
@@ -62,7 +64,7 @@ async def test_a_work_cannot_hide_that_it_did_not_fit(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_told_once_and_its_end_too(
-    tmp_path: Path, logged: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, logged: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(tmp_path / "state.db") as store:
         await store.write(room(4))
@@ -77,46 +79,82 @@ async def test_a_full_disk_is_told_once_and_its_end_too(
     assert "vvv" not in str(logged)
 
 
-async def test_a_disk_that_fails_at_the_commit_fails_the_batch_and_the_log_is_emptied_before_the_next(
+class UnconfirmedCommits:
+    """A connection whose commits fail as they do when the disk does not confirm them."""
+
+    def __init__(self, real: sqlite3.Connection) -> None:
+        self._real = real
+        self.tried = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    def commit(self) -> None:
+        self.tried += 1
+        failure = sqlite3.OperationalError("disk I/O error")
+        failure.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        failure.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+        raise failure
+
+
+@pytest.mark.skipif(SYNCS is None, reason="the numbers of this machine's calls are not known")
+async def test_a_commit_that_the_disk_did_not_confirm_does_not_come_back_after_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    process = await child("unconfirmed", path)
+    said = [await line_of(process) for _ in range(8)]
+    assert said == [
+        *(f"written good-{number}" for number in range(3)),
+        "disk broken",
+        *(f"refused bad-{number}" for number in range(3)),
+        "readable 3",
+    ]
+    process.kill()
+    await process.wait()
+    async with opened(path) as store:
+        assert await store.read(noted) == {"good-0", "good-1", "good-2"}
+
+
+async def test_a_log_that_cannot_be_cut_takes_nothing_until_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "state.db"
-    log = tmp_path / "state.db-wal"
-    commits = 0
+    def failing(_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
 
-    class FailingCommit:
-        """A connection whose commit fails as it does when the disk does not confirm."""
-
-        def __init__(self, real: sqlite3.Connection) -> None:
-            self._real = real
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self._real, name)
-
-        def commit(self) -> None:
-            nonlocal commits
-            commits += 1
-            failure = sqlite3.OperationalError("disk I/O error")
-            failure.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
-            failure.sqlite_errorname = "SQLITE_IOERR_FSYNC"
-            raise failure
-
-    async with opened(path) as store:
-        writer = store._writer
-        assert isinstance(writer, Writer)
+    async with opened(tmp_path / "state.db") as store:
         await store.write(note("before"))
-        real = writer._connection
-        monkeypatch.setattr(writer, "_connection", FailingCommit(real))
+        with monkeypatch.context() as broken:
+            broken.setattr(Log, "cut", failing)
+            with broken.context() as worse:
+                worse.setattr(store._writer, "_connection", UnconfirmedCommits(connection_of(store)))
+                with pytest.raises(StoreFullError, match="SQLITE_IOERR_FSYNC"):
+                    await store.write(note("a"))
+            with pytest.raises(StoreFullError, match="Input/output error"):
+                await store.write(note("b"))
+        await store.write(note("c"))
+        assert await store.read(noted) == {"before", "c"}
+
+
+async def test_a_failing_disk_is_not_asked_again_for_every_work_of_the_batch(tmp_path: Path) -> None:
+    async with opened(tmp_path / "state.db") as store:
+        broken = UnconfirmedCommits(connection_of(store))
+        tasks: list[asyncio.Task[None]] = []
         async with held(store):
-            pass_through = await waiting(store, [note("a"), note("b")])
-        ends = await asyncio.gather(*pass_through, return_exceptions=True)
-        assert [type(end) for end in ends] == [StoreFullError, StoreFullError]
-        monkeypatch.setattr(writer, "_connection", real)
-        assert log.stat().st_size > 0
-        sizes: list[int] = []
-        await store.write(lambda _: sizes.append(log.stat().st_size))
-        assert sizes == [0]
-        assert await store.read(noted) == {"before"}
+            tasks += await waiting(store, [breaks(store, broken), note("a"), note("b")])
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(end) for end in ends] == [StoreFullError] * 3
+        assert broken.tried == 1
+
+
+def connection_of(store: Store) -> sqlite3.Connection:
+    assert store._writer is not None
+    return store._writer._connection
+
+
+def breaks(store: Store, broken: UnconfirmedCommits) -> Work:
+    def work(_: sqlite3.Connection) -> None:
+        vars(store._writer)["_connection"] = broken
+
+    return work
 
 
 async def figures(*command: str | Path, before: list[str] | None = None) -> None:
@@ -134,16 +172,18 @@ async def figures(*command: str | Path, before: list[str] | None = None) -> None
     assert found == written
 
 
+async def returncode(*command: str) -> int:
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    return await process.wait()
+
+
 async def test_a_file_that_may_not_grow_loses_nothing_and_goes_on_when_it_may(tmp_path: Path) -> None:
     await figures("fill-file", tmp_path / "state.db")
 
 
 async def test_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     unshare = shutil.which("unshare")
-    if (
-        unshare is None
-        or subprocess.run([unshare, "-Urm", "mount", "-t", "tmpfs", "x", tmp_path], check=False).returncode
-    ):  # noqa: ASYNC221, S603
+    if unshare is None or await returncode(unshare, "-Urm", "mount", "-t", "tmpfs", "x", str(tmp_path)):
         pytest.skip("no right to mount a small file system")
     mount = f'mount -t tmpfs -o size=4m x "{tmp_path}" && exec "$@"'
     await figures("fill-disk", tmp_path / "state.db", before=[unshare, "-Urm", "sh", "-c", mount, "sh"])

@@ -83,7 +83,7 @@ def test_semicolons_inside_texts_comments_and_triggers_end_no_statement() -> Non
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=4), st.integers(1, 6))
 def test_any_way_of_upgrading_ends_in_the_same_form(stops: list[int], newest: int) -> None:
     scripts = [
-        f"CREATE TABLE t{number} (x TEXT) STRICT; INSERT INTO t{number} VALUES ('');" for number in range(newest)
+        f"CREATE TABLE t{number} (x TEXT) STRICT; CREATE INDEX i{number} ON t{number} (x);" for number in range(newest)
     ]
 
     async def form(path: Path, steps: list[int]) -> object:
@@ -91,8 +91,7 @@ def test_any_way_of_upgrading_ends_in_the_same_form(stops: list[int], newest: in
             async with opened(path, scripts[:step]):
                 pass
         async with opened(path, scripts) as store:
-            rows = [await store.read(one(f"SELECT count(*) FROM t{number}")) for number in range(newest)]
-            return await store.read(TABLES), await store.read(VERSION), rows
+            return await store.read(TABLES), await store.read(VERSION)
 
     async def main(folder: Path) -> None:
         assert await form(folder / "stepwise.db", sorted(stops)) == await form(folder / "direct.db", [])

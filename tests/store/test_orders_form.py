@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.support import opened
+from tests.store.support import Work, opened
 
 ORDER = {
     "id": "o1",
@@ -52,8 +52,8 @@ async def test_a_client_id_is_unique_at_its_broker_only(tmp_path: Path) -> None:
 
 async def test_orders_without_a_client_id_do_not_collide(tmp_path: Path) -> None:
     async with opened(tmp_path / "state.db") as store:
-        for name in ("o1", "o2"):
-            await store.write(lambda connection, name=name: add(connection, id=name, client_id=None))
+        await store.write(lambda connection: add(connection, client_id=None))
+        await store.write(lambda connection: add(connection, id="o2", client_id=None))
 
 
 async def test_a_place_in_the_order_of_acceptance_is_never_given_twice(tmp_path: Path) -> None:
@@ -85,17 +85,20 @@ async def test_open_orders_are_found_without_looking_at_all(tmp_path: Path) -> N
 
 
 async def test_an_idempotency_key_is_a_brokers_own_and_holds_any_answer(tmp_path: Path) -> None:
-    def remember(connection: sqlite3.Connection, broker: str) -> None:
-        connection.execute(
-            "INSERT INTO idempotency (broker, key, fingerprint, status, headers, body, created_at) "
-            "VALUES (?, 'k', 'f', 200, '[]', ?, 1.0)",
-            (broker, bytes(range(256))),
-        )
+    def remember(broker: str) -> Work:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO idempotency (broker, key, fingerprint, status, headers, body, created_at) "
+                "VALUES (?, 'k', 'f', 200, '[]', ?, 1.0)",
+                (broker, bytes(range(256))),
+            )
+
+        return work
 
     async with opened(tmp_path / "state.db") as store:
         for broker in ("binance", "oanda"):
-            await store.write(lambda connection, broker=broker: remember(connection, broker))
+            await store.write(remember(broker))
         with pytest.raises(sqlite3.IntegrityError):
-            await store.write(lambda connection: remember(connection, "oanda"))
+            await store.write(remember("oanda"))
         body = await store.read(lambda c: c.execute("SELECT body FROM idempotency").fetchone()[0])
         assert body == bytes(range(256))

@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.store import Store, StoreBusyError, StoreClosedError, StoreGoneError, files
-from tests.store.support import Work, commits_in_log, held, note, noted, one, opened, waiting
+from tests.store.support import PATIENCE, Lines, Work, commits_in_log, held, names_in, note, noted, one, opened, waiting
 
 
 class RefusedError(Exception):
@@ -53,12 +54,11 @@ async def test_a_batch_is_bounded(tmp_path: Path) -> None:
 
 async def test_works_run_in_the_order_they_came(tmp_path: Path) -> None:
     async with opened(tmp_path / "state.db") as store:
-        done: list[int] = []
         async with held(store):
-            tasks = [asyncio.create_task(store.write(lambda _, n=number: done.append(n))) for number in range(20)]
-            await asyncio.sleep(0)
+            tasks = await waiting(store, [note(f"n{number}") for number in range(20)])
         await asyncio.gather(*tasks)
-        assert done == list(range(20))
+        rows = await store.read(lambda c: c.execute("SELECT name FROM facts ORDER BY rowid").fetchall())
+        assert rows == [(f"n{number}",) for number in range(20)]
 
 
 async def test_a_commit_waits_for_the_disk_and_keys_are_enforced(tmp_path: Path) -> None:
@@ -66,6 +66,7 @@ async def test_a_commit_waits_for_the_disk_and_keys_are_enforced(tmp_path: Path)
         assert await store.write(one("PRAGMA journal_mode")) == "wal"
         assert await store.write(one("PRAGMA synchronous")) == 2
         assert await store.write(one("PRAGMA foreign_keys")) == 1
+        assert await store.write(one("PRAGMA temp_store")) == 2
 
 
 async def test_the_readings_tell_what_was_done(tmp_path: Path) -> None:
@@ -147,21 +148,19 @@ async def test_a_work_may_raise_what_no_future_can_carry(tmp_path: Path) -> None
             await store.read(lambda connection: next(connection.execute("SELECT 1 WHERE 0")))
 
 
+def cursor_of(statement: str) -> Callable[[sqlite3.Connection], sqlite3.Cursor]:
+    return lambda connection: connection.execute(statement)
+
+
 async def test_a_cursor_that_a_work_left_open_harms_nobody(tmp_path: Path) -> None:
     async with opened(tmp_path / "state.db") as store:
         async with held(store):
-            writes = [
-                asyncio.create_task(
-                    store.write(lambda c, n=name: c.execute(f"INSERT INTO facts VALUES ('{n}', '', 0) RETURNING 1"))
-                )
-                for name in "xy"
-            ]
+            write = asyncio.create_task(store.write(cursor_of("INSERT INTO facts VALUES ('x', '', 0) RETURNING 1")))
             (other,) = await waiting(store, [note("a")])
-        left = [await write for write in writes]
+        left = [await write, await store.read(cursor_of("SELECT * FROM facts"))]
         await other
-        left.append(await store.read(lambda c: c.execute("SELECT * FROM facts")))
         await store.write(note("b"))
-        assert await store.read(noted) == {"a", "b", "x", "y"}
+        assert await store.read(noted) == {"a", "b", "x"}
         for cursor in left:
             with pytest.raises(sqlite3.ProgrammingError):
                 cursor.fetchone()
@@ -210,9 +209,7 @@ async def test_a_write_that_nobody_waits_for_is_in_the_next_batch(tmp_path: Path
         assert await store.read(noted) == {"a", "b"}
 
 
-async def test_failures_that_nobody_waits_for_are_counted_and_logged_once(
-    tmp_path: Path, logged: list[dict[str, object]]
-) -> None:
+async def test_failures_that_nobody_waits_for_are_counted_and_logged_once(tmp_path: Path, logged: Lines) -> None:
     async with opened(tmp_path / "state.db") as store:
         for _ in range(5):
             store.write_nowait(refusing("secret"))
@@ -224,9 +221,7 @@ async def test_failures_that_nobody_waits_for_are_counted_and_logged_once(
     assert "secret" not in str(logged)
 
 
-async def test_a_refusal_that_its_caller_hears_of_is_no_failure_of_the_store(
-    tmp_path: Path, logged: list[dict[str, object]]
-) -> None:
+async def test_a_refusal_that_its_caller_hears_of_is_no_failure_of_the_store(tmp_path: Path, logged: Lines) -> None:
     async with opened(tmp_path / "state.db") as store:
         with pytest.raises(RefusedError):
             await store.write(refusing("a"))
@@ -296,10 +291,10 @@ async def test_a_cancelled_close_still_closes(tmp_path: Path) -> None:
     await store.open()
     async with held(store):
         (written,) = await waiting(store, [note("a")])
-        # The reader ends first; the writer is held up.
         closing = asyncio.create_task(store.close())
-        while not any(thread.name == "store-reader" and not thread.is_alive() for thread in [store._reads._thread]):  # type: ignore[union-attr]
-            await asyncio.sleep(0.001)
+        # The reader ends first; then only the writer, which is held up, is waited for.
+        assert store._reads is not None
+        await asyncio.to_thread(store._reads._thread.join, PATIENCE)
         closing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await closing
@@ -312,22 +307,26 @@ async def test_a_cancelled_close_still_closes(tmp_path: Path) -> None:
 async def test_after_close_there_is_one_whole_file(tmp_path: Path) -> None:
     async with opened(tmp_path / "state.db") as store:
         await store.write(note("a"))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["state.db", "state.db.lock"]
+    assert names_in(tmp_path) == ["state.db", "state.db.lock"]
+
+
+async def unusable(store: Store) -> None:
+    with pytest.raises(StoreClosedError):
+        await store.write(note("a"))
+    with pytest.raises(StoreClosedError):
+        await store.read(noted)
+    with pytest.raises(StoreClosedError):
+        store.write_nowait(note("a"))
 
 
 async def test_a_store_that_is_not_open_says_so(tmp_path: Path) -> None:
     store = Store(tmp_path / "state.db")
-    for _ in range(2):
-        with pytest.raises(StoreClosedError):
-            await store.write(note("a"))
-        with pytest.raises(StoreClosedError):
-            await store.read(noted)
-        with pytest.raises(StoreClosedError):
-            store.write_nowait(note("a"))
-        await store.close()
-        if not (tmp_path / "state.db").exists():
-            await store.open()
-            await store.close()
+    await unusable(store)
+    await store.close()
+    await store.open()
+    await store.close()
+    await unusable(store)
+    await store.close()
 
 
 # Others at the file

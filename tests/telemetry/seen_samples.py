@@ -5,10 +5,18 @@ from dataclasses import replace
 from sidecar.telemetry import events
 from sidecar.telemetry.audit import AuditReadings
 from sidecar.telemetry.events import AttemptFinished, CallFinished, Event, LimitReading, Stamped, TraceContext
-from sidecar.telemetry.state import BreakerReading, BrokerReading, BrokerShape, GateReading, LimitState
+from sidecar.telemetry.state import (
+    BreakerReading,
+    BrokerReading,
+    BrokerShape,
+    ConditionReading,
+    GateReading,
+    LimitState,
+)
 from sidecar.words import (
     BreakerMode,
     BreakerState,
+    BrokerState,
     ClockSource,
     Effect,
     LookResult,
@@ -75,6 +83,7 @@ SAMPLES: dict[type, Event] = {
         events.LimitReset("binance", "tests"),
         events.LimitWaited("binance", "orders", Priority.ORDER, 0.4, "orders_10s"),
         events.LimitRejected("binance", "orders", Priority.ORDER, "orders_10s"),
+        events.BrokerStateChanged("binance", BrokerState.OK, BrokerState.MAINTENANCE, "503", 1, 32.0),
         events.GateShut("binance", Outcome.BANNED, 120.0, T0 + 120),
         events.GateOpened("binance"),
         events.BreakerTransition(
@@ -103,6 +112,7 @@ STATE = BrokerReading(
     base_url="https://fapi.example.com/prefix",
     breakers=(BREAKER, replace(BREAKER, group="accounts", state=BreakerState.CLOSED, retry_at=None)),
     limits=(LIMIT, LimitState("orders_10s", 0.0, 300.0, None, None, 0)),
+    condition=ConditionReading(BrokerState.MAINTENANCE, False, T0, 3, T0 + 30, False),
     gate=GateReading(shut=True, outcome="banned", until=T0 + 120),
     in_flight=4,
     retry_budget=9.0,

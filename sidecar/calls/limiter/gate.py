@@ -22,6 +22,9 @@ LONGEST_BAN_SECONDS: Final = 3600.0
 RAMP_SECONDS: Final = 5.0
 RAMP_SPACING_SECONDS: Final = 0.1
 """When a broker that tells no use has shut the gate, calls then go one by one: ten a second for five seconds."""
+LONGEST_TOLD_SECONDS: Final = 3 * 86_400.0
+"""[doc] Binance's longest ban is three days; a `Retry-After` beyond that is a broken header, not a reason to stay shut
+until somebody notices."""
 _NEWS_SECONDS: Final = 1.0
 """A shut gate that stays shut by less than this longer is not told again: answers in flight say the same thing."""
 
@@ -29,14 +32,15 @@ _NEWS_SECONDS: Final = 1.0
 def told_pause(verdict: Verdict, now: float) -> float | None:
     """Seconds that the broker asked to wait; None when it did not say, or said something meaningless.
 
-    An end told as a time is on the broker's clock, and gets the margin that clocks may be apart.
+    An end told as a time is on the broker's clock, and gets the margin that clocks may be apart. Three days at most.
     """
     told = []
     if verdict.retry_after is not None:
         told.append(verdict.retry_after)
     if verdict.until is not None and verdict.until > now:
         told.append(verdict.until - now + CLOCK_MARGIN_SECONDS)
-    return max((seconds for seconds in told if math.isfinite(seconds) and seconds > 0), default=None)
+    told = [min(seconds, LONGEST_TOLD_SECONDS) for seconds in told if math.isfinite(seconds) and seconds > 0]
+    return max(told, default=None)
 
 
 class Gate:

@@ -123,7 +123,7 @@ class Limiter:
         end = await self._wait(waiter)
         # Its turn came, and before it ran the gate shut: back into its old place.
         while isinstance(end, Lease) and self._gate.outcome is not None and self._gate.remaining() > 0:
-            self._give_back(end)
+            self.give_back(end)
             waiter.end = asyncio.get_running_loop().create_future()
             end = await self._wait(waiter)
         if isinstance(end, TooLate):
@@ -151,12 +151,12 @@ class Limiter:
         if waiter.end.done() and not waiter.end.cancelled():
             end = waiter.end.result()
             if isinstance(end, Lease):
-                self._give_back(end)
+                self.give_back(end)
             return
         self._queue.discard(waiter)
 
-    def _give_back(self, lease: Lease) -> None:
-        """Undo a lease that no attempt will use; whoever waits may have it."""
+    def give_back(self, lease: Lease) -> None:
+        """Undo a lease that no attempt will use, instead of settling it; whoever waits may have it."""
         lease.open = False
         for limit, cost, _ in lease.needs:
             limit.give_back(cost)
@@ -225,7 +225,7 @@ class Limiter:
             told += self._read(reading, lease, now)
         for _, _, meter in lease.needs:
             meter.check(now)
-        if too_much:
+        if too_much and not self._fill(lease, verdict, now):
             self._shut(lease, verdict, now, gradual=not told)
         elif self._gate.streak and outcome in _ANSWERED:
             self._gate.calm(tick)
@@ -243,12 +243,8 @@ class Limiter:
         used = reading.used
         if used is None or not 0.0 <= used < math.inf:
             return ()
-        cost = 0.0
-        for limit, charged, _ in lease.needs:
-            if limit is window:
-                cost = charged
-                break
-        else:
+        cost = _charged(lease, window)
+        if not cost:
             window.refresh()
         window.read(used, cost, (lease.tick, lease.marks[meter.mark]), now, reading.resets_at)
         if not cost:
@@ -256,6 +252,18 @@ class Limiter:
         told = LimitReading(self._broker, reading.limit, used, window.capacity, now)
         self._bus.emit(told)
         return (told,)
+
+    def _fill(self, lease: Lease, verdict: Verdict, now: float) -> bool:
+        """Count the windows as full that the broker says are used up; False when it named none that is known."""
+        if verdict.outcome is Outcome.BANNED:
+            return False
+        named = [self._meters[name] for name in verdict.limits if name in self._meters and self._meters[name].mark >= 0]
+        for meter in named:
+            window = self._windows[meter.mark]
+            window.refresh()
+            window.fill(_charged(lease, window), (lease.tick, lease.marks[meter.mark]), now)
+            meter.check(now)
+        return bool(named)
 
     def _shut(self, lease: Lease, verdict: Verdict, now: float, *, gradual: bool) -> None:
         guessed = self._gate.guess(lease.tick, verdict.outcome)
@@ -344,6 +352,11 @@ class Limiter:
     def gate(self) -> GateReading:
         """The gate of the address now."""
         return self._gate.reading()
+
+
+def _charged(lease: Lease, window: Window) -> float:
+    """What the attempt was charged in a window."""
+    return next((cost for limit, cost, _ in lease.needs if limit is window), 0.0)
 
 
 def _rest_of_fullest(lease: Lease, now: float) -> float | None:

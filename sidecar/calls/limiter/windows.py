@@ -155,6 +155,13 @@ class Window:
         self._newest = self._ticks.advance()
         self._refigure()
 
+    def fill(self, cost: float, sent: tuple[int, float], now: float) -> None:
+        """The broker declined an attempt because this window is full: it stays so until its end.
+
+        A reading in all but the figure, so that an overtaken answer, which saw more room, cannot take it back.
+        """
+        self.read(max(self.capacity, self.used), cost, sent, now, None)
+
     def _shows_a_new_window(self, told: float, resets_at: float | None) -> bool:
         return told < self._told_before or (resets_at is not None and resets_at > self._end + self._margin)
 

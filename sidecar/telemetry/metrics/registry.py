@@ -12,6 +12,7 @@ from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.metrics.accept import CONTENT_TYPES, wants_openmetrics
 from sidecar.telemetry.metrics.breakers import BreakerMetrics
 from sidecar.telemetry.metrics.calls import CallMetrics
+from sidecar.telemetry.metrics.condition import ConditionMetrics
 from sidecar.telemetry.metrics.families import AnyFamily
 from sidecar.telemetry.metrics.limits import LimitMetrics
 from sidecar.telemetry.metrics.own import OwnMetrics, ReadAudit, ReadSpans
@@ -50,6 +51,7 @@ class Metrics(Collector):
         self._read_audit, self._read_spans = read_audit, read_spans
         self._subjects: tuple[Subject, ...] = (
             CallMetrics(shapes, traced),
+            ConditionMetrics(shapes),
             BreakerMetrics(shapes),
             LimitMetrics(shapes, traced),
             StreamMetrics(shapes),

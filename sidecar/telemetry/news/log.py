@@ -15,7 +15,7 @@ from sidecar.telemetry.audit.clean import clean_fields
 from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.news.repeats import spoken
 from sidecar.telemetry.news.stories import Stories, Story
-from sidecar.words import BreakerState, Effect, Outcome, RefusalKind
+from sidecar.words import BreakerState, BrokerState, Effect, Outcome, RefusalKind
 
 _log = structlog.get_logger("sidecar")
 
@@ -42,6 +42,12 @@ REFUSALS: Mapping[str, str] = {
 FAR_SECONDS = 1.0
 """From here on a clock's offset is news: Binance refuses what is a second ahead of its own."""
 _ANSWERED = {Outcome.OK, Outcome.REJECTED}
+_AWAY = {BrokerState.MAINTENANCE, BrokerState.BANNED}
+_CONDITIONS: Mapping[BrokerState, str] = {
+    BrokerState.MAINTENANCE: "under maintenance",
+    BrokerState.DEGRADED: "degraded",
+    BrokerState.BANNED: "banned",
+}
 _GATE = {RefusalKind.RATE_LIMITED, RefusalKind.BANNED}
 _LOST = ("lost", "broker_closed")
 _FORCED = {BreakerState.FORCED_OPEN, BreakerState.FORCED_CLOSED}
@@ -62,6 +68,7 @@ class NewsLog:
         bus.subscribe(CallFinished, self._call)
         bus.subscribe(events.CallRefused, self._call_refused)
         bus.subscribe(events.BreakerTransition, self._breaker)
+        bus.subscribe(events.BrokerStateChanged, self._condition)
         bus.subscribe(events.GateShut, self._gate_shut)
         bus.subscribe(events.GateOpened, self._gate_opened)
         bus.subscribe(events.LimitThreshold, self._threshold)
@@ -105,6 +112,8 @@ class NewsLog:
         """Whether an open breaker or a shut gate, which was told already, is why the call was not sent."""
         if call.why is RefusalKind.BREAKER_OPEN:
             story = self._stories.active("breaker", call.broker, call.group)
+        elif call.why is RefusalKind.MAINTENANCE:
+            story = self._stories.active("condition", call.broker)
         elif call.why in _GATE:
             story = self._stories.active("gate", call.broker)
         else:
@@ -201,6 +210,32 @@ class NewsLog:
         story = self._stories.active("breaker", event.broker, event.group)
         if story is not None and event.to_state is not BreakerState.OPEN:
             story.ended(self._now())
+
+    def _condition(self, event: events.BrokerStateChanged) -> None:
+        now = self._now()
+        where = ("condition", event.broker)
+        for what, story in self._stories.told.get(where, {}).items():
+            if what != (event.to_state,):
+                story.ended(now)
+        if event.to_state is BrokerState.OK:
+            return
+        words = _CONDITIONS[event.to_state]
+        story = self._stories.get(
+            where,
+            (event.to_state,),
+            lambda condition: Story(
+                condition,
+                subject=event.broker,
+                again=f"still {words}",
+                over=f"no longer {words}",
+                unit="time",
+                fields={"broker": event.broker, "state": str(event.to_state)},
+                say=_log.error if event.to_state in _AWAY else _log.warning,
+            ),
+        )
+        looks = f"probes pause for ~{spoken(event.probe_in)}"
+        row = f"; {event.consecutive_503} in a row" if event.consecutive_503 else ""
+        story.happened(now, f"{words} ({event.reason}); {looks}{row}", probe_in=round(event.probe_in, 1))
 
     def _gate_shut(self, event: events.GateShut) -> None:
         banned = event.outcome is Outcome.BANNED

@@ -127,7 +127,18 @@ class Delivery:
 def _resource(bot: str, version: str) -> Resource:
     """Who sends: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win over the sidecar's own words."""
     own = {"service.name": "broker-sidecar", "service.version": version, "sidecar.bot": bot}
-    return Resource.create({**own, **OTELResourceDetector().detect().attributes})
+    made = Resource.create({**own, **OTELResourceDetector().detect().attributes})
+    return _TheResource(made.attributes, made.schema_url)
+
+
+class _TheResource(Resource):
+    """The one resource of all spans, known by its identity.
+
+    The exporters sort a batch by resource, and OpenTelemetry's own hash writes all attributes as JSON for each span.
+    """
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 def _exporter(settings: TraceSettings) -> SpanExporter:

@@ -7,6 +7,7 @@ alone, so that spans and the exemplars of metrics agree.
 
 from sidecar.telemetry.events import (
     BreakerTransition,
+    BrokerStateChanged,
     CallFinished,
     GateOpened,
     GateShut,
@@ -15,7 +16,7 @@ from sidecar.telemetry.events import (
 )
 from sidecar.words import Effect, Outcome
 
-CHANGES = frozenset({BreakerTransition, GateShut, GateOpened, LimitThreshold, LimitLearnt})
+CHANGES = frozenset({BreakerTransition, BrokerStateChanged, GateShut, GateOpened, LimitThreshold, LimitLearnt})
 """Events that make the call on whose trail they are worth a look."""
 
 _LOW_BITS = (1 << 64) - 1

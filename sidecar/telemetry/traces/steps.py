@@ -8,6 +8,7 @@ from sidecar.words import Priority
 
 STEP_NAMES: Mapping[type, str] = {
     events.BreakerTransition: "breaker_transition",
+    events.BrokerStateChanged: "broker_state_changed",
     events.GateShut: "gate_shut",
     events.GateOpened: "gate_opened",
     events.LimitThreshold: "limit_threshold",
@@ -22,7 +23,13 @@ STEP_NAMES: Mapping[type, str] = {
 }
 """Events that become span events, and their names there."""
 
-_OF_THE_ANSWER = (events.GateShut, events.LimitThreshold, events.LimitLearnt, events.BreakerTransition)
+_OF_THE_ANSWER = (
+    events.GateShut,
+    events.LimitThreshold,
+    events.LimitLearnt,
+    events.BreakerTransition,
+    events.BrokerStateChanged,
+)
 _OF_THE_CALL = {"recovery", "manual"}
 _SAID_BY_THE_SPAN = {"broker", "endpoint"}
 

@@ -10,7 +10,7 @@ from sidecar.brokers.profile import Verdict
 from sidecar.calls.limiter import LimitRefused
 from sidecar.telemetry.events import GateOpened, GateShut, LimitRejected, LimitWaited, Trail, trail
 from sidecar.words import Outcome, Priority
-from tests.calls.limiter.bench import ENOUGH, OK, WEIGHT, Bench, bucket, intent, told, weight
+from tests.calls.limiter.bench import ENOUGH, OK, ORDERS, WEIGHT, Bench, bucket, intent, told, weight
 
 LIMITED = Verdict(Outcome.RATE_LIMITED, "rate_limit")
 BANNED = Verdict(Outcome.BANNED, "ban")
@@ -272,3 +272,46 @@ def test_what_happens_on_the_timer_is_on_no_calls_trail() -> None:
 
     assert bench.clock.run(call()) == ["LimitWaited"]
     assert bench.events(GateOpened)
+
+
+# What the account has used up
+
+
+USED_UP = Verdict(Outcome.RATE_LIMITED, "rate_limit", limits=("orders_10s",))
+ORDER = intent(Priority.ORDER, "orders", weight_1m=1, orders_10s=1)
+
+
+def test_a_limit_that_the_broker_names_is_full_until_its_window_ends_and_the_gate_stays_open() -> None:
+    bench = Bench(WEIGHT, ORDERS)
+    bench.limiter.settle(bench.lease(ORDER), (), USED_UP)
+    assert bench.limiter.try_acquire(ORDER) is None
+    assert bench.limiter.try_acquire(CANCEL) is not None
+    assert not bench.events(GateShut)
+    bench.clock.advance(11)
+    assert bench.limiter.try_acquire(ORDER) is not None
+
+
+def test_an_overtaken_reading_does_not_make_room_in_a_limit_that_is_used_up() -> None:
+    bench = Bench(WEIGHT, ORDERS)
+    overtaken = bench.lease(ORDER)
+    bench.limiter.settle(bench.lease(ORDER), (), USED_UP)
+    bench.limiter.settle(overtaken, told(2, "orders_10s"), OK)
+    assert bench.limiter.try_acquire(ORDER) is None
+
+
+def test_a_named_limit_that_is_not_known_shuts_the_gate_instead() -> None:
+    bench = Bench(WEIGHT)
+    bench.spend(1, verdict=USED_UP)
+    assert bench.limiter.gate().shut
+
+
+def test_a_ban_shuts_the_gate_whatever_limit_is_named() -> None:
+    bench = Bench(WEIGHT, ORDERS)
+    bench.limiter.settle(bench.lease(ORDER), (), Verdict(Outcome.BANNED, "ban", limits=("orders_10s",)))
+    assert bench.limiter.gate().shut
+
+
+def test_a_pause_beyond_the_longest_ban_is_taken_for_a_broken_header() -> None:
+    bench = Bench()
+    bench.spend(1, verdict=limited(1e300))
+    assert shut_for(bench) == pytest.approx(3 * 86_400)

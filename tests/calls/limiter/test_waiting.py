@@ -346,3 +346,17 @@ def test_waiters_of_brokers_at_one_address_go_in_one_order() -> None:
 
     bench.clock.run(everybody())
     assert went == ["order", "market data"]
+
+
+def test_a_lease_that_is_given_back_goes_to_whoever_waits() -> None:
+    bench = Bench(ORDERS, wait_at=1)
+    one = intent(Priority.ORDER, "orders", orders_10s=20)
+
+    async def main() -> None:
+        lease = bench.lease(one)
+        waiting = asyncio.create_task(bench.limiter.acquire(one, ENOUGH))
+        await bench.clock.sleep(0.5)
+        bench.limiter.give_back(lease)
+        assert (await waiting).waited == pytest.approx(0.5)
+
+    bench.clock.run(main())
