@@ -5,7 +5,7 @@ from typing import Final
 
 from sidecar.brokers._binance_kinds import Lines
 from sidecar.brokers._binance_rules import parameters, value
-from sidecar.brokers._binance_signing import extended, seal_of, signed, with_key
+from sidecar.brokers._binance_signing import bears_signature, extended, seal_of, signed, with_key
 from sidecar.brokers.profile import Keys
 from sidecar.wire import Request
 
@@ -37,7 +37,7 @@ class BinanceSigner:
         route = self._routes.get((request.method, request.path))
         if route is not None:
             return route.signed
-        return request.method not in _READS or bool(value(parameters(request), "signature="))
+        return request.method not in _READS or bears_signature(parameters(request))
 
 
 def identified(request: Request, client_id: str) -> Request:

@@ -79,6 +79,11 @@ def with_key(headers: Headers, key: str) -> Headers:
     return (*(pair for pair in headers if pair[0].lower() != KEY_HEADER.lower()), (KEY_HEADER, key.encode()))
 
 
+def bears_signature(params: str) -> bool:
+    """Whether the bot signed these parameters, with whatever keys."""
+    return f"&{params}".find("&signature=") >= 0
+
+
 def without_signature(params: str) -> str:
     """Parameters without timestamp and signature, every other byte as it was."""
     return _REPLACED.sub("", params).removeprefix("&") if "timestamp=" in params or "signature=" in params else params
