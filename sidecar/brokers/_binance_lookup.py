@@ -79,7 +79,7 @@ def _look(question: Request, way: Way, side: str, since: Callable[[], float]) ->
     if way.cancels:
         return Finding(status, _cancelled(order, answer, status, algo=way.algo))
     created = order.get("createTime" if way.algo else "time")
-    if not isinstance(created, (int, float)) or created < since() * 1000 - _TIME_SLACK_MS or order.get("side") != side:
+    if not isinstance(created, int) or created < since() * 1000 - _TIME_SLACK_MS or order.get("side") != side:
         # The id of an earlier order: a repeat is a new order once the first is no longer open.
         return None
     return Finding(status, answer)
