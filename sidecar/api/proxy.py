@@ -2,11 +2,10 @@
 
 import logging
 import re
-import traceback
 from collections.abc import Mapping
 from typing import Final
 
-from sidecar.api.errors import BodyError, BodyTooLargeError
+from sidecar.api.errors import BodyError, BodyTooLargeError, place_of
 from sidecar.api.exchange import Incoming, Listener, Outgoing
 from sidecar.api.guard import Denial, Guard
 from sidecar.api.headers import Sorted, sort
@@ -63,9 +62,8 @@ class Proxy:
                 tracestate=marks.get(b"tracestate"),
             )
         except Exception as failure:  # noqa: BLE001 - whatever broke: the bot must not take it for "not sent"
-            # An exception's own words could quote the request: its kind and place say enough.
-            where = "".join(traceback.format_tb(failure.__traceback__))
-            _log.error("a call to %s failed inside the sidecar: %s\n%s", gateway.name, type(failure).__name__, where)
+            words = "a call to %s failed inside the sidecar: %s"
+            _log.error(words, gateway.name, type(failure).__name__, exc_info=place_of(failure))
             refusal = gateway.refuse(
                 RefusalKind.UNKNOWN,
                 "the sidecar failed on this call, which may have been executed: look it up before sending it again",

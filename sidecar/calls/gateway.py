@@ -173,7 +173,7 @@ class Gateway:
             result = await self._pipeline.run(call)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._stopping or task is None:
+            if call.probe or not self._stopping or task is None:
                 self._tell(call, self._cut_short(call))
                 raise
             task.uncancel()

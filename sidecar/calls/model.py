@@ -42,6 +42,8 @@ class Call:
     """Whether it was signed once more because the broker's clock was not known well enough."""
     attempts: int = 0
     """Transmissions begun."""
+    looking: bool = False
+    """Whether the newest attempt was let in to see if the broker is back."""
     in_doubt: bool = False
     """Whether the newest attempt may have changed something at the broker: it is still under way, or ended so."""
 

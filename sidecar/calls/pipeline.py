@@ -114,12 +114,17 @@ class Pipeline:
         entry = admission.enter(reserved=call.intent.priority.reserved)
         if entry is None:
             raise self._maintenance_refusal()
+        call.looking = entry is Entry.PROBE
         try:
             return await self._admit(call)
         except BaseException:
-            if entry is Entry.PROBE:
-                admission.drop_probe()
+            self._look_no_more(call)
             raise
+
+    def _look_no_more(self, call: Call) -> None:
+        if call.looking:
+            call.looking = False
+            self._parts.admission.drop_probe()
 
     async def _admit(self, call: Call) -> tuple[Permit, Lease]:
         permit = self._permit(call)
@@ -186,7 +191,7 @@ class Pipeline:
         started_at, started = clock.now(), clock.monotonic()
         verdict = self._lost(call, "reset")
         answer: Answer | None = None
-        telling = True
+        made = telling = True
         call.attempts += 1
         call.in_doubt = call.intent.effect is not Effect.READ
         try:
@@ -195,9 +200,9 @@ class Pipeline:
             if call.probe and verdict.outcome in _THERE:
                 verdict = Verdict(Outcome.OK)
         except NotSent as failure:
-            malformed = failure.reason == "bad_request"
-            verdict = Verdict(Outcome.FATAL if malformed else Outcome.TRANSIENT, failure.reason)
-            telling = not malformed and self._tells_of_the_broker(call, failure, started)
+            made = failure.reason != "bad_request"
+            verdict = Verdict(Outcome.TRANSIENT if made else Outcome.FATAL, failure.reason)
+            telling = made and self._tells_of_the_broker(call, failure, started)
         except MaybeSent as failure:
             verdict = self._lost(call, failure.reason)
             telling = self._tells_of_the_broker(call, failure, started)
@@ -210,12 +215,21 @@ class Pipeline:
             else:
                 breaker.release(permit)
             ended = _Ended(verdict, answer)
-            self._record(call, ended, lease=lease, started_at=started_at, seconds=seconds)
+            if made:
+                self._record(call, ended, lease=lease, started_at=started_at, seconds=seconds)
+            else:
+                self._unmake(call, lease)
         call.in_doubt = call.in_doubt and verdict.outcome in _EXECUTED
         self._learn(call, ended)
         if answer is not None:
             self._parts.reconciler.asker.broker_clock.hear(answer.headers, seconds)
         return ended
+
+    def _unmake(self, call: Call, lease: Lease) -> None:
+        """Nothing was sent and nothing can be: it was no attempt, and nobody learns from it."""
+        call.attempts -= 1
+        self._look_no_more(call)
+        self._parts.limiter.give_back(lease)
 
     async def _send(self, call: Call, now: float) -> Answer:
         seconds = max(call.deadline - now, 0.001)
@@ -330,11 +344,7 @@ class Pipeline:
         if ended.answer is not None:
             return Result(ended.answer, Fate(outcome, attempts, call.waited, why))
         refusal = explain.no_answer(self._parts.broker, call.intent, ended.verdict, attempts)
-        if refusal.kind is RefusalKind.BAD_REQUEST:
-            # It cannot be put into HTTP: what was tried is no transmission, and the broker saw nothing.
-            fate = Fate(outcome, 0, call.waited, refusal.kind, source="sidecar")
-        else:
-            fate = Fate(outcome, attempts, call.waited, why, source="sidecar")
+        fate = Fate(outcome, attempts, call.waited, why if attempts else refusal.kind, source="sidecar")
         return Result(self._parts.profile.refuse(refusal), fate)
 
     def _refusal(self, call: Call, refused: _Refused, ended: _Ended | None) -> Result:

@@ -13,7 +13,7 @@ import structlog
 from sidecar.store.connection import Connection
 from sidecar.store.errors import StoreError
 from sidecar.store.failures import Failures
-from sidecar.store.faults import full, is_disk_failure, on_write
+from sidecar.store.faults import full, is_disk_failure, on_open, on_write
 from sidecar.store.files import Identity, connect_writer, ensure, inspect, keep_private, locate
 from sidecar.store.job import Job
 from sidecar.store.lock import acquire
@@ -53,7 +53,7 @@ class Writer:
         self._lock = acquire(self.path)
         try:
             ensure(self.path)
-            inspect(self.path, len(self._scripts))
+            inspect(self.path, self._scripts)
             keep_private(self.path)
             self._connect()
         except BaseException:
@@ -102,7 +102,7 @@ class Writer:
                 self._connection.close()
                 raise
         except (OSError, sqlite3.Error) as failure:
-            raise on_write(failure, self.path) from failure
+            raise on_open(failure, self.path) from failure
 
     def _begin(self) -> BaseException | None:
         """Start a transaction; returns what is in the way of one."""

@@ -2,13 +2,14 @@
 
 import base64
 import gzip
+import io
 import itertools
 import json
 import re
 import socket
 import threading
 import urllib.request
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from http.client import HTTPConnection
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
+from sidecar.cli import main
 from sidecar.client.ccxt import through_sidecar
 from sidecar.simulator.faults import FaultKind
 from tests.e2e import bots
@@ -41,6 +43,9 @@ SECRETS = {
     "password in a URL": "UrlPassword3Ws8Ed",
 }
 """Made up, and unlike anything else. Listen keys and signatures join them as they come into being."""
+
+SHUTTING = {FaultKind.RATE_LIMITED, FaultKind.BANNED, FaultKind.THROTTLED}
+"""Faults after which nothing more would go to the broker."""
 
 OUTPUTS = (
     "standard error",
@@ -223,7 +228,8 @@ def meet_faults(sidecar: Sidecar, broker: Simulated, *pair: bots.Bot) -> None:
             with suppress(Exception):  # what a library makes of it is another test's business
                 act()
             until(lambda: recovered(broker), "the simulator listens again")
-            sidecar.calm()
+            if kind in SHUTTING:
+                sidecar.calm()
 
 
 def recovered(broker: Simulated) -> bool:
@@ -297,9 +303,25 @@ def ask(story: Story, sidecar: Sidecar) -> None:
     wrong.write_text(SECRETS["wrong token"])
     status = ("status", "--config", str(sidecar.config))
     commands = (status, (*status, "--json"), ("status", "--url", sidecar.url, "--token-file", str(wrong)))
-    story.outputs["sidecar status"] = "\n".join(command(*words).stdout for words in commands)
+    story.outputs["sidecar status"] = "\n".join(run(*words).said for words in commands)
     check = ("check", str(sidecar.config))
-    story.outputs["sidecar check"] = command(*check).stdout + command(*check, "--json").stdout
+    story.outputs["sidecar check"] = run(*check).said + run(*check, "--json").said
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    said: str
+
+
+def run(*arguments: str) -> Ended:
+    """Run a command in this process: two dozen processes would take half a minute."""
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        status = main(arguments)
+    return Ended(status, said.getvalue())
 
 
 def get(url: str, headers: dict[str, str]) -> str:
@@ -323,8 +345,8 @@ def follow(sidecar: Sidecar, events: list[bytes]) -> None:
 def read_audit(story: Story, sidecar: Sidecar) -> None:
     """The audit log, once as it was written and once as yesterday's."""
     directory = ("--directory", str(sidecar.audit))
-    story.outputs["sidecar audit"] = command("audit", "--limit", "0", *directory).stdout
-    story.outputs["sidecar audit --json"] = command("audit", "--limit", "0", "--json", *directory).stdout
+    story.outputs["sidecar audit"] = run("audit", "--limit", "0", *directory).said
+    story.outputs["sidecar audit --json"] = run("audit", "--limit", "0", "--json", *directory).said
     (today,) = sidecar.audit.glob("audit-*.jsonl")
     story.outputs["audit file"] = today.read_text()
     yesterday = date.fromisoformat(today.stem.removeprefix("audit-")) - timedelta(days=1)
@@ -334,20 +356,20 @@ def read_audit(story: Story, sidecar: Sidecar) -> None:
     until(zipped.exists, "yesterday is compressed")
     assert sidecar.stop() == 0
     story.outputs["compressed audit file"] = gzip.decompress(zipped.read_bytes()).decode()
-    story.outputs["sidecar audit verify"] = command("audit", "verify", *directory).stdout
+    story.outputs["sidecar audit verify"] = run("audit", "verify", *directory).said
 
 
 def misconfigure(story: Story, folder: Path) -> None:
     """Configurations that hold secrets where none belong."""
     key, secret, token = SECRETS["api key"], SECRETS["api secret"], SECRETS["sidecar token"]
-    broker = "profile: binance-usdm, base_url"
-    said = []
+    url = "profile: binance-usdm, base_url"
+    said: list[Ended] = []
     for number, text in enumerate(
         (
-            f"listen: {{token: {token}}}\nbrokers: {{b: {{{broker}: http://x, credentials: {{key: {key}}}}}}}",
-            f"brokers: {{b: {{{broker}: http://x, credentials: [{key}, {secret}]}}}}",
-            f"brokers: {{b: {{{broker}: 'https://me:{SECRETS['password in a URL']}@broker.test'}}}}",
-            f"brokers: {{b: {{{broker}: 'https://broker.test/?signature={secret}&apikey={key}'}}}}",
+            f"listen: {{token: {token}}}\nbrokers: {{b: {{{url}: http://x, credentials: {{key: {key}}}}}}}",
+            f"brokers: {{b: {{{url}: http://x, credentials: [{key}, {secret}]}}}}",
+            f"brokers: {{b: {{{url}: 'https://me:{SECRETS['password in a URL']}@broker.test'}}}}",
+            f"brokers: {{b: {{{url}: 'https://broker.test/?signature={secret}&apikey={key}'}}}}",
             f"listen: {{token_file: [{token}]}}\nbrokers: {{b: {{profile: none, base_url: []}}}}",
             f"token: '{token}\nbrokers: {{",
             f"- {token}\n- {{apiKey: {key}}}",
@@ -356,15 +378,16 @@ def misconfigure(story: Story, folder: Path) -> None:
     ):
         file = folder / f"bad-{number}.yaml"
         file.write_text(text)
-        said += [command("check", str(file)), command("check", str(file), "--json")]
-        said.append(command("run", "--config", str(file), environment={"SIDECAR_LISTEN__TOKEN": token}))
-    assert {ended.returncode for ended in said} == {2}
-    sidecar = Sidecar(
-        folder / "spoilt", {"b": {"profile": "oanda", "base_url": "http://x"}}, token=f"{token} {key}", start=False
-    )
-    said.append(command("run", "--config", str(sidecar.config)))
-    assert said[-1].returncode == 1
-    story.outputs["complaints about configurations"] = "\n".join(ended.stdout for ended in said)
+        said += [run("check", str(file)), run("check", str(file), "--json"), run("run", "--config", str(file))]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SIDECAR_LISTEN__TOKEN", token)
+            said.append(run("check", str(file)))
+    assert {ended.status for ended in said} == {2}
+    broker = {"profile": "oanda", "base_url": "http://x"}
+    spoilt = Sidecar(folder / "spoilt", {"b": broker}, token=f"{token} {key}", start=False)
+    ended = command("run", "--config", str(spoilt.config))
+    assert ended.returncode == 1
+    story.outputs["complaints about configurations"] = "\n".join([one.said for one in said] + [ended.stdout])
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -379,7 +402,8 @@ def test_every_output_says_something_about_what_happened(story: Story) -> None:
     for name in ("audit file", "compressed audit file", "sidecar audit", "server-sent events", "spans", "span file"):
         for word in ("place_order", "rate_limited", "banned", "unknown", "parrot"):
             assert word in story.outputs[name], f"{word} is not in {name}"
-    assert story.outputs["standard error"].count("failed inside the sidecar") == 2
+    failed = [line for line in story.outputs["standard error"].splitlines() if "failed inside the sidecar" in line]
+    assert [json.loads(line)["exception"].count("in crash") for line in failed] == [1, 1]
     assert "Task exception was never retrieved" in story.outputs["standard error"]
     assert ": whole: " in story.outputs["sidecar audit verify"]
 
