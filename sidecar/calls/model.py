@@ -39,6 +39,8 @@ class Call:
     """Seconds spent on attempts."""
     waited: float = 0.0
     """Seconds of deliberate waits: back-off and limits."""
+    resigned: bool = False
+    """Whether it was signed once more because the broker's clock was not known well enough."""
     attempts: int = 0
     """Transmissions begun."""
     entry: Entry = CALL
@@ -60,6 +62,10 @@ class Fate:
     """Why no further retry, or why the sidecar refused; None when it succeeded or the broker's business no stands."""
     source: str = "broker"
     """Who wrote the answer: `broker` or `sidecar`."""
+    reconciled: bool = False
+    """Whether the outcome was in doubt, and was found out by asking the broker."""
+    order: str = ""
+    """What became of the order that a cancel came too late for, in the broker's word."""
 
     def header(self) -> bytes:
         """The `Sidecar-Fate` value: `transient; attempts=3; waited=1.9; why=budget`."""
@@ -70,6 +76,10 @@ class Fate:
             text += f"; why={self.why}"
         if self.source != "broker":
             text += f"; from={self.source}"
+        if self.order:
+            text += f"; order={self.order}"
+        if self.reconciled:
+            text += "; reconciled"
         return text.encode()
 
 

@@ -9,11 +9,14 @@ from typing import Final
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
 from sidecar.calls.admission import Admission
+from sidecar.calls.asking import CLOCK_SKEW
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
+from sidecar.calls.latesigning import LateSigning
 from sidecar.calls.limiter import Lease, Limiter, LimitRefused, told_pause
 from sidecar.calls.model import Call, Fate, Result
 from sidecar.calls.policies import RetryPolicy
+from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.retry import Situation, decide
 from sidecar.calls.transport import MaybeSent, NotSent, Transport, TransportError
 from sidecar.clock import Clock
@@ -49,6 +52,9 @@ class Parts:
     bus: Bus
     clock: Clock
     rng: Random
+    reconciler: Reconciler
+    late: LateSigning | None
+    """Signs each transmission; None where bots sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,14 @@ class Pipeline:
             except _Refused as refused:
                 return self._refusal(call, refused, ended)
             ended = await self._attempt(call, permit, lease)
+            if await self._learnt_the_time(call, ended.verdict):
+                continue
             decision = self._decide(call, ended.verdict)
             if not isinstance(decision, float):
-                return self._conclude(call, ended, decision)
+                result = self._conclude(call, ended, decision)
+                if ended.verdict.outcome is Outcome.OK:
+                    return result
+                return await parts.reconciler.reconcile(call, ended.verdict, result)
             parts.bus.emit(
                 RetryScheduled(parts.broker, call.intent.endpoint.name, ended.verdict.reason, call.attempts, decision)
             )
@@ -205,6 +216,8 @@ class Pipeline:
                 self._unmake(call, lease)
         call.in_doubt = call.in_doubt and verdict.outcome in _EXECUTED
         self._learn(call, ended)
+        if answer is not None:
+            self._parts.reconciler.asker.broker_clock.hear(answer.headers, seconds)
         return ended
 
     def _unmake(self, call: Call, lease: Lease) -> None:
@@ -215,9 +228,10 @@ class Pipeline:
 
     async def _send(self, call: Call, now: float) -> Answer:
         seconds = max(call.deadline - now, 0.001)
+        request = call.request if self._parts.late is None else self._parts.late.sign(call.request)
         if call.intent.endpoint.stream:
-            return await self._parts.transport.stream(call.request, seconds=seconds)
-        return await self._parts.transport.send(call.request, seconds=seconds, reserved=call.intent.priority.reserved)
+            return await self._parts.transport.stream(request, seconds=seconds)
+        return await self._parts.transport.send(request, seconds=seconds, reserved=call.intent.priority.reserved)
 
     @staticmethod
     def _tells_of_the_broker(call: Call, failure: TransportError, started: float) -> bool:
@@ -262,6 +276,19 @@ class Pipeline:
         learning.add_done_callback(lambda done: parts.limiter.learn(done.result()))
 
     # After an attempt
+
+    async def _learnt_the_time(self, call: Call, verdict: Verdict) -> bool:
+        """Whether a signature of ours missed the broker's clock and the next one will not; once a call."""
+        parts = self._parts
+        if parts.late is None or verdict.reason != CLOCK_SKEW or call.resigned:
+            return False
+        call.resigned = True
+        started = parts.clock.monotonic()
+        learnt = await parts.reconciler.asker.learn_time(call.deadline)
+        call.at_broker += parts.clock.monotonic() - started
+        if learnt:
+            parts.bus.emit(RetryScheduled(parts.broker, call.intent.endpoint.name, verdict.reason, call.attempts, 0.0))
+        return learnt
 
     def _decide(self, call: Call, verdict: Verdict) -> float | Why | None:
         parts, intent = self._parts, call.intent

@@ -59,6 +59,8 @@ SEEN: Mapping[type, Seen] = {
     events.AttemptFinished: Seen(
         ("sidecar_attempts_total", "sidecar_attempt_duration_seconds"), InTrace.ATTEMPT_SPAN, audit=True
     ),
+    events.OrderLookedUp: Seen(("sidecar_order_lookups_total",), InTrace.SPAN_EVENT, audit=True),
+    events.ClockOffsetLearnt: Seen(("sidecar_clock_offset_seconds",), InTrace.SPAN_EVENT, log=True),
     events.CallFinished: Seen(
         (
             "sidecar_calls_total",
