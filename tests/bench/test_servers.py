@@ -1,9 +1,12 @@
 """The yardstick passes bytes on, the sidecar's configuration is valid, and the policy's cost can be told."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 from yarl import URL
 
@@ -59,6 +62,16 @@ def test_the_measured_sidecar_is_configured_with_everything_on(tmp_path: Path) -
     assert config.listen.tcp
 
 
+@pytest.fixture
+def quiet_library() -> Iterator[None]:
+    """Tracing silences OpenTelemetry's own logger for the whole process; other tests listen to it."""
+    logger = logging.getLogger("opentelemetry")
+    before = logger.level
+    yield
+    logger.setLevel(before)
+
+
+@pytest.mark.usefixtures("quiet_library")
 def test_every_part_of_the_policy_has_its_cost(tmp_path: Path) -> None:
     read, order = policy.costs(tmp_path, calls=2)
     assert {"understand", "breaker", "limiter", "classify", "readings", "settle", *policy.LISTENERS} <= set(read.parts)

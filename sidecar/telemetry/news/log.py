@@ -199,6 +199,8 @@ class NewsLog:
             story.ended(self._now())
 
     def _set_by_hand(self, event: events.BreakerTransition, fields: dict[str, str]) -> None:
+        if event.from_state is event.to_state:
+            return  # the audit log keeps that it was ordered; nothing changed
         state = event.to_state.replace("_", " ")
         note = f": {event.note}" if event.note else ""
         _log.warning(
