@@ -9,9 +9,10 @@ from sidecar.brokers import _binance_facts
 from sidecar.brokers._answers import OK, Body, error_of, json_of, looks_whole, parsed, settled
 from sidecar.brokers._binance_kinds import OTHER, OTHER_READ, Lines
 from sidecar.brokers._binance_rules import Costs, Route, Rule
+from sidecar.brokers._essence import joined, without
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.profile import Endpoint, Intent, LimitSpec, OrderFacts, Reading, Refusal, Verdict, WindowSpec
-from sidecar.wire import Answer, Headers, Request
+from sidecar.wire import Answer, Headers, Request, header
 from sidecar.words import Effect, Outcome, RefusalKind
 
 _ANNOUNCING: Final = frozenset({"exchange_info", "get_order_rate_limit"})
@@ -19,6 +20,8 @@ _ANNOUNCEMENT_BYTES: Final = 64 * 1024
 """`rateLimits` stands at the front of `exchangeInfo`; the megabytes of symbols behind it are not looked at."""
 _INTERVALS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
 _SOON_SECONDS: Final = 60
+_RENEWED: Final = frozenset({"timestamp", "recvWindow", "signature"})
+"""[doc] "Endpoint security": what signing adds to a request."""
 _LONGEST_COUNT: Final = 15
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WHATEVER_THE_STATUS: Final = frozenset({Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE, Outcome.UNKNOWN})
@@ -234,8 +237,22 @@ class BinanceProfile:
         """What the audit log keeps of this call."""
         return _binance_facts.facts(request, answer)
 
+    def essence(self, request: Request) -> bytes:
+        """Path and parameters without those that every signature renews, and the key, which names the account."""
+        return joined(
+            request.method.encode(),
+            _bytes(request.path),
+            without(_RENEWED, _bytes(request.query)),
+            without(_RENEWED, request.body),
+            header(request.headers, b"x-mbx-apikey") or b"",
+        )
+
 
 _OTHERS: Final = {"read": OTHER_READ, "change": OTHER}
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _is_count(value: bytes) -> bool:

@@ -56,7 +56,7 @@ class Fate:
     why: Why | RefusalKind | None = None
     """Why no further retry, or why the sidecar refused; None when it succeeded or the broker's business no stands."""
     source: str = "broker"
-    """Who wrote the answer: `broker` or `sidecar`."""
+    """Who wrote the answer: `broker` or `sidecar`; or `store`, which kept the answer to the same call."""
 
     def header(self) -> bytes:
         """The `Sidecar-Fate` value: `transient; attempts=3; waited=1.9; why=budget`."""

@@ -82,6 +82,7 @@ SAMPLES: dict[type, Event] = {
         events.RetryDenied("binance", "get_account", "server_error", Why.BUDGET, 1),
         ATTEMPT,
         REFUSED_CALL,
+        events.CallReplayed("binance", "place_order", "replayed"),
         events.CallRefused("", "foreign_host", "tcp"),
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),
