@@ -115,3 +115,13 @@ def test_a_second_sidecar_on_the_same_state_file_does_not_start(own: Sidecar, tm
     assert "The sidecar cannot start" in ended.stdout
     assert "state.db" in ended.stdout
     assert own.metric("sidecar_idempotent_calls_total") == 0
+
+
+def test_a_damaged_state_file_stops_the_start_and_stays_as_it_is(tmp_path: Path, oanda: Simulated) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"no database at all" * 100)
+    broker = {"profile": "oanda", "base_url": oanda.url}
+    sidecar = Sidecar(tmp_path / "sidecar", {"oanda": broker}, state={"path": str(path)}, start=False)
+    ended = command("run", "--config", str(sidecar.config))
+    assert (ended.returncode, "The sidecar cannot start" in ended.stdout) == (1, True), ended.stdout
+    assert path.read_bytes() == b"no database at all" * 100
