@@ -13,7 +13,7 @@ from bench import contest, policy, report
 from bench.process import BenchError, Cores
 from sidecar.telemetry.logs import configure
 
-_FULL: Final = (3, 2, 400)
+_FULL: Final = (3, 2, 250)
 _QUICK: Final = (1, 1, 200)
 """Rounds, seconds a run, calls in a series of the policy's cost."""
 

@@ -33,8 +33,9 @@ async def serve(port: int, upstream: str) -> None:
                 return web.Response(status=answer.status, headers=_passed_on(answer.raw_headers), body=content)
 
         server = web.Server(handle, access_log=None, auto_decompress=False)
-        await asyncio.get_running_loop().create_server(server, "127.0.0.1", port, backlog=1024)
-        await asyncio.Event().wait()
+        listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", port, backlog=1024)
+        async with listening:
+            await listening.serve_forever()
 
 
 def _passed_on(raw: tuple[tuple[bytes, bytes], ...]) -> CIMultiDict[str]:

@@ -16,7 +16,7 @@ from typing import Final
 READY_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.005
-_QUIET_SECONDS: Final = 0.1
+_QUIET_SECONDS: Final = 0.06
 _QUIET_WITHIN_SECONDS: Final = 1.5
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 _UTIME: Final = 11

@@ -122,3 +122,22 @@ class BreakerMode(StrEnum):
     FORCED_CLOSED = "forced_closed"
     SHADOW = "shadow"
     """It measures and tells, and refuses nothing."""
+
+
+class LookResult(StrEnum):
+    """How one look at an order whose outcome is unknown ended."""
+
+    FOUND = "found"
+    NOT_FOUND = "not_found"
+    """It proves nothing: the order may only not be visible yet."""
+    FAILED = "failed"
+    """The broker gave no usable answer, or a limit kept the question back."""
+
+
+class ClockSource(StrEnum):
+    """What told the broker's time."""
+
+    DATE = "date"
+    """The `Date` header of an answer."""
+    SERVER_TIME = "server_time"
+    """The broker's endpoint for it."""

@@ -1,5 +1,7 @@
 """What can go wrong at the sidecar's own sockets."""
 
+from types import TracebackType
+
 
 class ApiError(Exception):
     """Raised when the sidecar's own sockets cannot do their work; never raised itself."""
@@ -31,3 +33,9 @@ class BodyTooLargeError(BodyError):
 
 class BodyMalformedError(BodyError):
     """Raised when a request's body breaks the rules of its own framing."""
+
+
+def place_of(failure: BaseException) -> tuple[type[Exception], Exception, TracebackType | None]:
+    """Where something failed, for a log line's `exc_info`, without the exception's own words."""
+    silent = RuntimeError("its own words are left out, because they could quote a request")
+    return RuntimeError, silent, failure.__traceback__

@@ -22,6 +22,8 @@ class Incoming:
     """User id of the process at the other end; known only where it is asked for."""
     read: Callable[[], Awaitable[bytes]]
     """Reads the whole body; raises `BodyError`."""
+    gone: Callable[[], bool]
+    """Whether who asked has hung up."""
 
 
 @dataclass(slots=True)

@@ -20,10 +20,17 @@ class Gateway(Protocol):
         """The broker's name in the configuration and in the path of its calls."""
 
     async def run(
-        self, request: Request, *, deadline_seconds: float | None, traceparent: bytes | None, tracestate: bytes | None
+        self,
+        request: Request,
+        *,
+        deadline_seconds: float | None,
+        traceparent: bytes | None,
+        tracestate: bytes | None,
+        gone: Callable[[], bool],
     ) -> Result:
         """Carry one call to its fate.
 
+        `gone` tells whether the bot has hung up: an order that still waits then is not sent any more.
         `deadline_seconds` is how long the bot still waits (above 0); None takes the broker's default. A stream's answer
         has `chunks`, which the caller iterates to the end, or cancels in the middle and closes.
         """

@@ -2,11 +2,10 @@
 
 import logging
 import re
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from sidecar.api.errors import BodyError, BodyTooLargeError
+from sidecar.api.errors import BodyError, BodyTooLargeError, place_of
 from sidecar.api.exchange import Incoming, Listener, Outgoing
 from sidecar.api.guard import Denial, Guard
 from sidecar.api.headers import Sorted, sort
@@ -45,14 +44,18 @@ class Proxy:
             body = await incoming.read()
         except BodyError as failure:
             return self._refuse(incoming, gateway, _TOO_LARGE if isinstance(failure, BodyTooLargeError) else _MALFORMED)
-        result = await self._run(gateway, Request(incoming.method, target, headers.forward, body), headers.marks)
+        result = await self._run(
+            gateway, Request(incoming.method, target, headers.forward, body), headers.marks, incoming.gone
+        )
         return _told(result)
 
     def count_malformed(self, listener: Listener) -> None:
         """Tell that a request could not even be parsed."""
         self._bus.emit(CallRefused("", _MALFORMED.reason, listener))
 
-    async def _run(self, gateway: Gateway, request: Request, marks: Mapping[bytes, bytes]) -> Result:
+    async def _run(
+        self, gateway: Gateway, request: Request, marks: Mapping[bytes, bytes], gone: Callable[[], bool]
+    ) -> Result:
         deadline = marks.get(b"sidecar-deadline")
         self.in_flight += 1
         try:
@@ -61,11 +64,11 @@ class Proxy:
                 deadline_seconds=None if deadline is None else float(deadline),
                 traceparent=marks.get(b"traceparent"),
                 tracestate=marks.get(b"tracestate"),
+                gone=gone,
             )
         except Exception as failure:  # noqa: BLE001 - whatever broke: the bot must not take it for "not sent"
-            # An exception's own words could quote the request: its kind and place say enough.
-            where = "".join(traceback.format_tb(failure.__traceback__))
-            _log.error("a call to %s failed inside the sidecar: %s\n%s", gateway.name, type(failure).__name__, where)
+            words = "a call to %s failed inside the sidecar: %s"
+            _log.error(words, gateway.name, type(failure).__name__, exc_info=place_of(failure))
             refusal = gateway.refuse(
                 RefusalKind.UNKNOWN,
                 "the sidecar failed on this call, which may have been executed: look it up before sending it again",

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import traceback
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Final
@@ -11,7 +10,7 @@ from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
-from sidecar.api.errors import BodyMalformedError, BodyTooLargeError
+from sidecar.api.errors import BodyMalformedError, BodyTooLargeError, place_of
 from sidecar.api.exchange import Handler, Incoming, Listener, Outgoing
 from sidecar.api.problem import problem
 from sidecar.api.reply import Reply
@@ -133,9 +132,8 @@ class Server(web.Server):
         if status == 400:  # noqa: PLR2004 - aiohttp's status of everything that its parser rejects
             self._on_malformed()
             return Outgoing(problem(400, "not sent: the request is not valid HTTP/1.1, or its head is too large"))
-        # An exception's own words could quote a request: where it happened says enough.
-        where = "".join(traceback.format_tb(exc.__traceback__)) if exc is not None else ""
-        _log.error("a request failed inside the sidecar: %s\n%s", type(exc).__name__, where)
+        where = None if exc is None else place_of(exc)
+        _log.error("a request failed inside the sidecar: %s", type(exc).__name__, exc_info=where)
         return Outgoing(problem(500, "The sidecar failed on this request; its log tells where."))
 
     def wind_down(self) -> None:
@@ -198,6 +196,7 @@ class Server(web.Server):
                 self._listener,
                 connection.uid,
                 partial(self._read, request, connection),
+                lambda: request.transport is None,
             )
             outgoing = await self._handler(incoming)
             # What follows an unread body on this connection could be mistaken for another request.

@@ -5,11 +5,11 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
 from sidecar.brokers.profile import Verdict
+from sidecar.brokers.times import unix_time
 from sidecar.wire import Answer, Headers, header
 from sidecar.words import Effect, Outcome
 
@@ -104,14 +104,6 @@ def waiting(headers: Headers) -> tuple[float | None, float | None]:
     if until is None or now is None:
         return None, until
     return max(0.0, until - now), None
-
-
-def unix_time(value: bytes) -> float | None:
-    """The Unix seconds of an HTTP date; None when it is none."""
-    try:
-        return parsedate_to_datetime(value.decode("latin-1")).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 def number(value: bytes | str) -> float | None:

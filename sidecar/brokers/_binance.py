@@ -1,17 +1,29 @@
 """What Binance's spot and futures interfaces share: one class over two sets of tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
-from sidecar.brokers import _binance_facts
+from sidecar.brokers import _binance_facts, _binance_lookup
 from sidecar.brokers._answers import OK, Body, error_of, json_of, looks_whole, parsed, settled
+from sidecar.brokers._binance_keys import BinanceSigner, identified
 from sidecar.brokers._binance_kinds import OTHER, OTHER_READ, Lines
 from sidecar.brokers._binance_rules import Costs, Route, Rule
 from sidecar.brokers._essence import joined, without
 from sidecar.brokers._refusals import envelope, sentence
-from sidecar.brokers.profile import Endpoint, Intent, LimitSpec, OrderFacts, Reading, Refusal, Verdict, WindowSpec
+from sidecar.brokers.profile import (
+    Endpoint,
+    Intent,
+    Keys,
+    LimitSpec,
+    Look,
+    OrderFacts,
+    Reading,
+    Refusal,
+    Verdict,
+    WindowSpec,
+)
 from sidecar.wire import Answer, Headers, Request, header
 from sidecar.words import Effect, Outcome, RefusalKind
 
@@ -24,6 +36,8 @@ _RENEWED: Final = frozenset({"timestamp", "recvWindow", "signature"})
 """[doc] "Endpoint security": what signing adds to a request."""
 _LONGEST_COUNT: Final = 15
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_CANCELS: Final = frozenset({"cancel_order", "cancel_algo_order"})
+_LATEST_MS: Final = 10**14
 _WHATEVER_THE_STATUS: Final = frozenset({Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE, Outcome.UNKNOWN})
 """Outcomes that a spot 5xx does not put in doubt."""
 _UNREADABLE: Final = Verdict(Outcome.UNKNOWN, "bad_answer")
@@ -52,12 +66,15 @@ class Tables:
     """Whether a documented code makes a 5xx definite; on spot every 5xx leaves open what happened."""
     refused_status: int
     """The status under which this interface's clients believe that nothing was executed."""
+    clock_path: str
+    """Where it tells its time."""
 
 
 class BinanceProfile:
     """One of Binance's interfaces."""
 
     retry_preset: str = "binance"
+    lookups_need_keys: bool = True
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -71,6 +88,7 @@ class BinanceProfile:
         self._readings = {spec.header: spec.name for spec in tables.limits if spec.header}
         self._lengths = frozenset(map(len, self._readings))
         self._specs = {(spec.name.split("_", 1)[0], spec.seconds): spec for spec in tables.limits}
+        self.clock_request: Request | None = Request("GET", tables.clock_path, ())
         named = (route.endpoint for route in tables.routes.values())
         self.endpoints: Sequence[Endpoint] = tuple({e.name: e for e in (*named, OTHER_READ, OTHER)}.values())
 
@@ -246,6 +264,30 @@ class BinanceProfile:
             without(_RENEWED, request.body),
             header(request.headers, b"x-mbx-apikey") or b"",
         )
+
+    def signer(self, keys: Keys) -> BinanceSigner:
+        """Signs with HMAC-SHA256 or Ed25519. Raises ValueError for a private key that is no Ed25519 one."""
+        return BinanceSigner(self._tables.routes, keys)
+
+    def identified(self, request: Request, client_id: str) -> Request:
+        """The request with this client order id, when it places a single order that has none."""
+        return identified(request, client_id)
+
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:  # noqa: ARG002 - the protocol's
+        """A look at the one order that the request places or cancels."""
+        return _binance_lookup.look(request, since)
+
+    def gone(self, intent: Intent, verdict: Verdict) -> bool:
+        """[doc] -2011 CANCEL_REJECTED: the order may have been filled."""
+        return verdict.code == "-2011" and intent.endpoint.name in _CANCELS
+
+    def told_time(self, intent: Intent, answer: Answer) -> float | None:
+        """[doc] Check Server Time: `serverTime` in milliseconds."""
+        if intent.endpoint.name != "server_time" or answer.status != 200:  # noqa: PLR2004 - HTTP's own number
+            return None
+        said = json_of(answer, 1024)
+        told = said.get("serverTime") if isinstance(said, dict) else None
+        return told / 1000 if isinstance(told, int) and 0 < told < _LATEST_MS else None
 
 
 _OTHERS: Final = {"read": OTHER_READ, "change": OTHER}

@@ -40,5 +40,6 @@ class BinanceSpot(BinanceProfile):
                 foreign={"/sapi/": ((SAPI_IP, 1.0),)},
                 definite_5xx=False,
                 refused_status=424,
+                clock_path="/api/v3/time",
             )
         )

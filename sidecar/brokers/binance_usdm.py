@@ -30,5 +30,6 @@ class BinanceUsdm(BinanceProfile):
                 foreign={},
                 definite_5xx=True,
                 refused_status=503,
+                clock_path="/fapi/v1/time",
             )
         )

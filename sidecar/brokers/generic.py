@@ -1,11 +1,11 @@
 """A broker without a profile of its own: endpoints, header names and statuses come from the configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
-from sidecar.brokers._answers import OK, number, settled, unix_time, waiting
+from sidecar.brokers._answers import OK, number, settled, waiting
 from sidecar.brokers._essence import everything, joined
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._rate_limit_headers import told_by
@@ -13,7 +13,9 @@ from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.profile import (
     Endpoint,
     Intent,
+    Keys,
     LimitSpec,
+    Look,
     OrderFacts,
     Reading,
     Refusal,
@@ -21,6 +23,7 @@ from sidecar.brokers.profile import (
     Verdict,
     WindowSpec,
 )
+from sidecar.brokers.times import unix_time
 from sidecar.wire import Answer, Headers, Request, header
 from sidecar.words import Effect, Outcome, Priority, RefusalKind
 
@@ -69,6 +72,8 @@ class Generic:
 
     name: str = "generic"
     retry_preset: str = "standard"
+    clock_request: Request | None = None
+    lookups_need_keys: bool = True
     limits: Sequence[LimitSpec] = (WindowSpec(REQUESTS, _UNTOLD_CAPACITY, _UNTOLD_SECONDS, Scope.ACCOUNT),)
 
     def __init__(self, knowledge: Knowledge) -> None:
@@ -148,6 +153,25 @@ class Generic:
     def essence(self, request: Request) -> bytes:
         """The request as it is, since what may be renewed in it is not known, and who asks."""
         return joined(everything(request), header(request.headers, b"authorization") or b"")
+
+    def signer(self, keys: Keys) -> None:
+        """Nothing: how this broker wants to be signed to is not known."""
+
+    def identified(self, request: Request, client_id: str) -> Request:  # noqa: ARG002 - the protocol's signature
+        """The very request: where an id would go is not known."""
+        return request
+
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:  # noqa: ARG002 - the protocol's
+        """Nothing: how its orders are looked up is not known."""
+        return None
+
+    def gone(self, intent: Intent, verdict: Verdict) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Never: what its codes mean is not known."""
+        return False
+
+    def told_time(self, intent: Intent, answer: Answer) -> float | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: how it tells its time is not known."""
+        return None
 
 
 _REFUSED_AS: Final = {

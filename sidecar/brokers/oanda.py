@@ -1,18 +1,31 @@
 """OANDA v20 (`https://api-fxtrade.oanda.com`, streams on `https://stream-fxtrade.oanda.com`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from sidecar.brokers import _oanda_answers
+from sidecar.brokers import _oanda_answers, _oanda_lookup
 from sidecar.brokers._answers import OK, looks_whole, settled
 from sidecar.brokers._essence import everything
 from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_CHANGE, UNKNOWN_READ, Rule
+from sidecar.brokers._oanda_keys import OandaSigner, identified
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._refusals import envelope, sentence
-from sidecar.brokers.profile import BucketSpec, Endpoint, Intent, LimitSpec, OrderFacts, Reading, Refusal, Verdict
+from sidecar.brokers.profile import (
+    BucketSpec,
+    Endpoint,
+    Intent,
+    Keys,
+    LimitSpec,
+    Look,
+    OrderFacts,
+    Reading,
+    Refusal,
+    Verdict,
+)
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import Effect, Outcome, RefusalKind
 
+_NO_SUCH_ORDER: Final = frozenset({"ORDER_DOESNT_EXIST", "NO_SUCH_ORDER"})
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 LIMITS: Final[tuple[LimitSpec, ...]] = (
@@ -36,6 +49,8 @@ class Oanda:
     name: str = "oanda"
     retry_preset: str = "standard"
     limits: Sequence[LimitSpec] = LIMITS
+    clock_request: Request | None = None
+    lookups_need_keys: bool = False
     probe: Request = Request("GET", "/v3/accounts", ())
     """The account list; without a token it is answered with 401, which tells as well that the broker is there."""
 
@@ -98,3 +113,23 @@ class Oanda:
     def essence(self, request: Request) -> bytes:
         """The request as it is: nothing in it is renewed, and its path names the account."""
         return everything(request)
+
+    def signer(self, keys: Keys) -> OandaSigner:
+        """Shows the bearer token."""
+        return OandaSigner(keys.token)
+
+    def identified(self, request: Request, client_id: str) -> Request:
+        """The request with `clientExtensions.id`, when it places an order that has none."""
+        return identified(request, client_id) if self.understand(request).endpoint.name == "place_order" else request
+
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
+        """A look at the order that the request places or cancels; the bot's own token opens it."""
+        return _oanda_lookup.look(request, intent, since)
+
+    def gone(self, intent: Intent, verdict: Verdict) -> bool:
+        """[doc] ORDER_DOESNT_EXIST: the order may have been filled."""
+        return verdict.code in _NO_SUCH_ORDER and intent.endpoint.name == "cancel_order"
+
+    def told_time(self, intent: Intent, answer: Answer) -> float | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: OANDA has no endpoint for its time."""
+        return None

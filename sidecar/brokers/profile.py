@@ -5,7 +5,7 @@ mean (`understand`), how did this attempt end (`classify`), what do these header
 how would this broker itself say no (`refuse`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -151,8 +151,51 @@ class OrderFacts:
     """Chosen answer fields: order id, status, executed quantity, error code and message."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """What the sidecar itself signs with. It has no telling `repr`."""
+
+    key: str = ""
+    secret: str = ""
+    private_key: str = ""
+    """An Ed25519 key in PEM."""
+    token: str = ""
+
+
+class Signer(Protocol):
+    """Signs requests with the sidecar's own keys. Pure: the same request at the same time gives the same bytes."""
+
+    def sign(self, request: Request, now: float) -> Request:
+        """The request with whatever the bot signed replaced; `now` is the broker's time in Unix seconds.
+
+        A request that the broker takes unsigned stays unsigned.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a look at the broker told about an order."""
+
+    status: str
+    """The order's state in the broker's word, such as `FILLED`."""
+    answer: Answer | None
+    """What the broker would have answered, had its answer come; None when the look settles nothing."""
+
+
+Look = Generator[Request, Answer, Finding | None]
+"""One look at an order: asks request after request, is sent their answers, and returns what they tell.
+
+It returns None when the order was not found, which proves nothing.
+"""
+
+
 class Profile(Protocol):
     """One kind of broker. Implementations are immutable after construction."""
+
+    clock_request: Request | None
+    """Asks the broker for its time; None when it cannot be asked."""
+    lookups_need_keys: bool
+    """Whether a look at an order must be signed by the sidecar, because the bot's signature covers its own request."""
 
     @property
     def name(self) -> str:
@@ -201,3 +244,25 @@ class Profile(Protocol):
         Two requests with the same essence would have the same effect on the same account. It is hashed before it is
         kept anywhere: it may hold a key. Never raises.
         """
+
+    def signer(self, keys: Keys) -> Signer | None:
+        """What signs with these keys; None when nothing is known of how this broker wants to be signed to.
+
+        Raises ValueError, without a word of the keys in it, when they are of the wrong form.
+        """
+
+    def identified(self, request: Request, client_id: str) -> Request:
+        """The request with this client order id, when it places an order that has none; else the very request."""
+
+    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
+        """A way to find out what became of the order that this request places or cancels; None when there is none.
+
+        `since` tells the broker's time, in Unix seconds, before which the order cannot have been placed: an older one
+        of the same client id is another order.
+        """
+
+    def gone(self, intent: Intent, verdict: Verdict) -> bool:
+        """Whether a cancel was declined because there is no such open order any more: it may have been filled."""
+
+    def told_time(self, intent: Intent, answer: Answer) -> float | None:
+        """The broker's time in Unix seconds, when this is an answer to that question; precise to the millisecond."""

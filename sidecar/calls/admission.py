@@ -1,17 +1,21 @@
 """Who may call a broker at all, before breakers and limits are asked. The answer is the health room's."""
 
-from enum import Enum
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from sidecar.telemetry.state import ConditionReading
 
 
-class Entry(Enum):
-    """How an attempt is let in."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The leave to make an attempt."""
 
-    CALL = "call"
-    PROBE = "probe"
-    """It looks whether the broker is back; no other is let in until it has ended."""
+    probe: int = 0
+    """Above 0: it looks whether the broker is back, and no other is let in until it has ended."""
+
+
+CALL: Final = Entry()
+"""The leave of every attempt at a broker that is there."""
 
 
 class Admission(Protocol):
@@ -20,8 +24,8 @@ class Admission(Protocol):
     def enter(self, *, reserved: bool) -> Entry | None:
         """Let an attempt in, or not. `reserved` is for cancels and reduce-only orders."""
 
-    def drop_probe(self) -> None:
-        """The attempt that was let in as the probe was never made."""
+    def drop(self, entry: Entry) -> None:
+        """The attempt that was let in was never made."""
 
     def opens_in(self) -> float:
         """Seconds until the door may open for one attempt; 0 while it is open."""

@@ -2,20 +2,26 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 
 from sidecar.brokers.profile import OrderFacts, Profile, Refusal
 from sidecar.calls import explain
 from sidecar.calls.admission import Admission
+from sidecar.calls.asking import Asker
 from sidecar.calls.breaker import Breaker
+from sidecar.calls.brokerclock import BrokerClock
 from sidecar.calls.budget import RetryBudget
+from sidecar.calls.latesigning import LateSigning
 from sidecar.calls.limiter import Address, Limiter
 from sidecar.calls.model import Call, Fate, Result
 from sidecar.calls.pipeline import Parts, Pipeline
 from sidecar.calls.policies import breaker_policy, retry_policy
+from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.relay import relay
 from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
+from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
 from sidecar.telemetry.context import new_trace, parse_traceparent
 from sidecar.telemetry.events import Bus, CallFinished, TraceContext, trail
@@ -57,7 +63,26 @@ class Gateway:
             group: Breaker(name, group, breaker_policy(settings.breaker, group), bus=bus, clock=clock, rng=rng)
             for group in sorted({endpoint.group for endpoint in profile.endpoints})
         }
+        self._asker = self._made_asker()
+        self._late = self._late_signing()
         self._pipeline = Pipeline(self._parts())
+
+    def _made_asker(self) -> Asker:
+        keys = keys_of(self._settings.credentials)
+        return Asker(
+            profile=self._profile,
+            limiter=self._limiter,
+            transport=self._transport,
+            clock=self._clock,
+            broker_clock=BrokerClock(self.name, self._bus, self._clock),
+            signer=None if keys is None else self._profile.signer(keys),
+        )
+
+    def _late_signing(self) -> LateSigning | None:
+        signer, credentials = self._asker.signer, self._settings.credentials
+        if signer is None or not credentials.signs:
+            return None
+        return LateSigning(self._profile, signer, self._asker.broker_clock, credentials.add_client_ids, self._rng)
 
     def _parts(self) -> Parts:
         preset = self._profile.retry_preset
@@ -74,6 +99,8 @@ class Gateway:
             bus=self._bus,
             clock=self._clock,
             rng=self._rng,
+            reconciler=Reconciler(self.name, self._profile, self._asker, self._bus, self._clock),
+            late=self._late,
         )
 
     async def open(self) -> None:
@@ -123,10 +150,15 @@ class Gateway:
         self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]
     ) -> Call:
         now = self._clock.monotonic()
+        if self._late is not None:
+            request = self._late.prepare(request)
+        intent = self._profile.understand(request)
+        if self._late is not None and intent.expires_at is not None:
+            intent = replace(intent, expires_at=None)  # the bot's signature is replaced at each transmission
         return Call(
             id=f"{self._rng.getrandbits(64):016x}",
             request=request,
-            intent=self._profile.understand(request),
+            intent=intent,
             received_at=self._clock.now(),
             received=now,
             deadline=now + (self._settings.deadline_seconds if deadline_seconds is None else deadline_seconds),
@@ -141,7 +173,7 @@ class Gateway:
             result = await self._pipeline.run(call)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not self._stopping or task is None:
+            if call.probe or not self._stopping or task is None:
                 self._tell(call, self._cut_short(call))
                 raise
             task.uncancel()
@@ -211,6 +243,7 @@ class Gateway:
                 symbol=facts.symbol,
                 request=tuple(facts.request.items()),
                 response=tuple(facts.response.items()),
+                reconciled=fate.reconciled,
             )
         )
 

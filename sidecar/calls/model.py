@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sidecar.brokers.profile import Intent
+from sidecar.calls.admission import CALL, Entry
 from sidecar.telemetry.events import TraceContext, Trail
 from sidecar.wire import Answer, Request
 from sidecar.words import Outcome, RefusalKind, Why
@@ -38,8 +39,12 @@ class Call:
     """Seconds spent on attempts."""
     waited: float = 0.0
     """Seconds of deliberate waits: back-off and limits."""
+    resigned: bool = False
+    """Whether it was signed once more because the broker's clock was not known well enough."""
     attempts: int = 0
     """Transmissions begun."""
+    entry: Entry = CALL
+    """How the newest attempt was let in."""
     in_doubt: bool = False
     """Whether the newest attempt may have changed something at the broker: it is still under way, or ended so."""
 
@@ -57,6 +62,10 @@ class Fate:
     """Why no further retry, or why the sidecar refused; None when it succeeded or the broker's business no stands."""
     source: str = "broker"
     """Who wrote the answer: `broker` or `sidecar`; or `store`, which kept the answer to the same call."""
+    reconciled: bool = False
+    """Whether the outcome was in doubt, and was found out by asking the broker."""
+    order: str = ""
+    """What became of the order that a cancel came too late for, in the broker's word."""
 
     def header(self) -> bytes:
         """The `Sidecar-Fate` value: `transient; attempts=3; waited=1.9; why=budget`."""
@@ -67,6 +76,10 @@ class Fate:
             text += f"; why={self.why}"
         if self.source != "broker":
             text += f"; from={self.source}"
+        if self.order:
+            text += f"; order={self.order}"
+        if self.reconciled:
+            text += "; reconciled"
         return text.encode()
 
 

@@ -8,12 +8,15 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
-from sidecar.calls.admission import Admission, Entry
+from sidecar.calls.admission import Admission
+from sidecar.calls.asking import CLOCK_SKEW
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
+from sidecar.calls.latesigning import LateSigning
 from sidecar.calls.limiter import Lease, Limiter, LimitRefused, told_pause
 from sidecar.calls.model import Call, Fate, Result
 from sidecar.calls.policies import RetryPolicy
+from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.retry import Situation, decide
 from sidecar.calls.transport import MaybeSent, NotSent, Transport, TransportError
 from sidecar.clock import Clock
@@ -49,6 +52,9 @@ class Parts:
     bus: Bus
     clock: Clock
     rng: Random
+    reconciler: Reconciler
+    late: LateSigning | None
+    """Signs each transmission; None where bots sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,14 @@ class Pipeline:
             except _Refused as refused:
                 return self._refusal(call, refused, ended)
             ended = await self._attempt(call, permit, lease)
+            if await self._learnt_the_time(call, ended.verdict):
+                continue
             decision = self._decide(call, ended.verdict)
             if not isinstance(decision, float):
-                return self._conclude(call, ended, decision)
+                result = self._conclude(call, ended, decision)
+                if ended.verdict.outcome is Outcome.OK:
+                    return result
+                return await parts.reconciler.reconcile(call, ended.verdict, result)
             parts.bus.emit(
                 RetryScheduled(parts.broker, call.intent.endpoint.name, ended.verdict.reason, call.attempts, decision)
             )
@@ -103,11 +114,11 @@ class Pipeline:
         entry = admission.enter(reserved=call.intent.priority.reserved)
         if entry is None:
             raise self._maintenance_refusal()
+        call.entry = entry
         try:
             return await self._admit(call)
         except BaseException:
-            if entry is Entry.PROBE:
-                admission.drop_probe()
+            admission.drop(entry)
             raise
 
     async def _admit(self, call: Call) -> tuple[Permit, Lease]:
@@ -175,7 +186,7 @@ class Pipeline:
         started_at, started = clock.now(), clock.monotonic()
         verdict = self._lost(call, "reset")
         answer: Answer | None = None
-        telling = True
+        made = telling = True
         call.attempts += 1
         call.in_doubt = call.intent.effect is not Effect.READ
         try:
@@ -184,9 +195,9 @@ class Pipeline:
             if call.probe and verdict.outcome in _THERE:
                 verdict = Verdict(Outcome.OK)
         except NotSent as failure:
-            malformed = failure.reason == "bad_request"
-            verdict = Verdict(Outcome.FATAL if malformed else Outcome.TRANSIENT, failure.reason)
-            telling = not malformed and self._tells_of_the_broker(call, failure, started)
+            made = failure.reason != "bad_request"
+            verdict = Verdict(Outcome.TRANSIENT if made else Outcome.FATAL, failure.reason)
+            telling = made and self._tells_of_the_broker(call, failure, started)
         except MaybeSent as failure:
             verdict = self._lost(call, failure.reason)
             telling = self._tells_of_the_broker(call, failure, started)
@@ -199,16 +210,28 @@ class Pipeline:
             else:
                 breaker.release(permit)
             ended = _Ended(verdict, answer)
-            self._record(call, ended, lease=lease, started_at=started_at, seconds=seconds)
+            if made:
+                self._record(call, ended, lease=lease, started_at=started_at, seconds=seconds)
+            else:
+                self._unmake(call, lease)
         call.in_doubt = call.in_doubt and verdict.outcome in _EXECUTED
         self._learn(call, ended)
+        if answer is not None:
+            self._parts.reconciler.asker.broker_clock.hear(answer.headers, seconds)
         return ended
+
+    def _unmake(self, call: Call, lease: Lease) -> None:
+        """Nothing was sent and nothing can be: it was no attempt, and nobody learns from it."""
+        call.attempts -= 1
+        self._parts.admission.drop(call.entry)
+        self._parts.limiter.give_back(lease)
 
     async def _send(self, call: Call, now: float) -> Answer:
         seconds = max(call.deadline - now, 0.001)
+        request = call.request if self._parts.late is None else self._parts.late.sign(call.request)
         if call.intent.endpoint.stream:
-            return await self._parts.transport.stream(call.request, seconds=seconds)
-        return await self._parts.transport.send(call.request, seconds=seconds, reserved=call.intent.priority.reserved)
+            return await self._parts.transport.stream(request, seconds=seconds)
+        return await self._parts.transport.send(request, seconds=seconds, reserved=call.intent.priority.reserved)
 
     @staticmethod
     def _tells_of_the_broker(call: Call, failure: TransportError, started: float) -> bool:
@@ -253,6 +276,19 @@ class Pipeline:
         learning.add_done_callback(lambda done: parts.limiter.learn(done.result()))
 
     # After an attempt
+
+    async def _learnt_the_time(self, call: Call, verdict: Verdict) -> bool:
+        """Whether a signature of ours missed the broker's clock and the next one will not; once a call."""
+        parts = self._parts
+        if parts.late is None or verdict.reason != CLOCK_SKEW or call.resigned:
+            return False
+        call.resigned = True
+        started = parts.clock.monotonic()
+        learnt = await parts.reconciler.asker.learn_time(call.deadline)
+        call.at_broker += parts.clock.monotonic() - started
+        if learnt:
+            parts.bus.emit(RetryScheduled(parts.broker, call.intent.endpoint.name, verdict.reason, call.attempts, 0.0))
+        return learnt
 
     def _decide(self, call: Call, verdict: Verdict) -> float | Why | None:
         parts, intent = self._parts, call.intent
@@ -303,11 +339,7 @@ class Pipeline:
         if ended.answer is not None:
             return Result(ended.answer, Fate(outcome, attempts, call.waited, why))
         refusal = explain.no_answer(self._parts.broker, call.intent, ended.verdict, attempts)
-        if refusal.kind is RefusalKind.BAD_REQUEST:
-            # It cannot be put into HTTP: what was tried is no transmission, and the broker saw nothing.
-            fate = Fate(outcome, 0, call.waited, refusal.kind, source="sidecar")
-        else:
-            fate = Fate(outcome, attempts, call.waited, why, source="sidecar")
+        fate = Fate(outcome, attempts, call.waited, why if attempts else refusal.kind, source="sidecar")
         return Result(self._parts.profile.refuse(refusal), fate)
 
     def _refusal(self, call: Call, refused: _Refused, ended: _Ended | None) -> Result:

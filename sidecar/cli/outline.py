@@ -9,6 +9,11 @@ Values = dict[str, Any]
 Row = tuple[str, str]
 
 _NAME_WIDTH: Final = 11
+_KEYS: Final = {
+    None: "the bot's own",
+    "sign": "the sidecar's: it signs at each transmission",
+    "lookup": "the bot's own; the sidecar's only to look up orders in doubt",
+}
 
 
 def outline(plan: Values) -> str:
@@ -80,6 +85,7 @@ def _broker(broker: Values) -> str:
             "deadline",
             f"{seconds(broker['deadline_seconds'])}; {_timeouts(broker['timeouts'])}",
         ),
+        ("keys", _KEYS[broker["credentials"]["use"]]),
         *_retry(broker["retry"]),
         *_breaker(broker["breaker"]),
         *_limits(broker["limits"]),

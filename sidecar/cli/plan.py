@@ -63,6 +63,7 @@ def _broker(name: str, broker: Broker) -> Values:
         "deadline_seconds": broker.deadline_seconds,
         "timeouts": broker.timeouts.model_dump(),
         "endpoints": len(profile.endpoints),
+        "credentials": {"use": broker.credentials.use if broker.credentials.given else None},
         "retry": _retry(broker, profile),
         "breaker": _breaker(broker, profile),
         "limits": {

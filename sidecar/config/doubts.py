@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from sidecar.brokers.registry import build
+from sidecar.config.credentials import credential_warnings
 from sidecar.config.findings import Finding
 from sidecar.config.hosts import OANDA_STREAMS, is_loopback, url_host
 from sidecar.config.model import Broker
@@ -18,6 +19,7 @@ def broker_warnings(name: str, broker: Broker) -> list[Finding]:
         *_unused_streams(path, broker),
         *_hopeless_retry(path, broker),
         *_by_hand(path, broker),
+        *credential_warnings(name, broker),
     ]
 
 

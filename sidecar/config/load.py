@@ -7,6 +7,7 @@ from typing import Final
 
 from sidecar.config import environment
 from sidecar.config.checks import errors, warnings
+from sidecar.config.credentials import written_secrets
 from sidecar.config.document import Document
 from sidecar.config.findings import Finding
 from sidecar.config.model import Config
@@ -36,7 +37,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Loaded:
     document = _document(path)
     environment.apply(environ, document)
     judgement = judge(document) if document.readable else Judgement(None)
-    problems = [*document.problems, *judgement.problems]
+    problems = [*document.problems, *judgement.problems, *written_secrets(document)]
     if judgement.config is not None:
         problems += _placed(errors(judgement.config), document, judgement)
     if problems or judgement.config is None:

@@ -7,7 +7,16 @@ and remedy. A key that is not in this tree is an error, so that a misspelt safet
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from sidecar.config import forms
@@ -307,6 +316,39 @@ class Generic(Part):
     )
 
 
+class Credentials(Part):
+    """Keys that the sidecar itself uses at a broker. Values come from the environment alone; a file names files."""
+
+    use: Literal["sign", "lookup"] = Field(
+        "sign",
+        description="sign: every request is signed here, so that bots need no keys; lookup: bots sign, and these keys, "
+        "which may be read-only, only find out what became of an order.",
+    )
+    key: SecretStr | None = Field(None, description="API key; only from the environment.")
+    key_file: File | None = Field(None, description="File with the API key.")
+    secret: SecretStr | None = Field(None, description="Secret of HMAC signatures; only from the environment.")
+    secret_file: File | None = Field(None, description="File with the secret of HMAC signatures.")
+    private_key_file: File | None = Field(None, description="File with an Ed25519 private key in PEM, unencrypted.")
+    token: SecretStr | None = Field(None, description="Bearer token (OANDA); only from the environment.")
+    token_file: File | None = Field(None, description="File with the bearer token (OANDA).")
+    add_client_ids: bool = Field(
+        True, description="Where the sidecar signs: give an order without a client id one, to find it by."
+    )
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the keys that are set: values and files."""
+        return frozenset(name for name in SECRET_KEYS if getattr(self, name) is not None)
+
+    @property
+    def signs(self) -> bool:
+        """Whether bots' requests are signed here."""
+        return self.use == "sign" and bool(self.given)
+
+
+SECRET_KEYS = ("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file")
+"""The keys of `Credentials` that hold a secret, or name its file."""
+
 ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "generic"]
 
 
@@ -326,6 +368,7 @@ class Broker(Part):
     breaker: Breaker = Breaker()
     limits: Limits = Limits()
     maintenance: Maintenance = Maintenance()
+    credentials: Credentials = Credentials()
     generic: Generic | None = Field(None, description="Only for the generic profile.")
 
     @model_validator(mode="after")

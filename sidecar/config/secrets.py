@@ -13,7 +13,19 @@ class SecretFileError(Exception):
 
 
 def read_secret(path: Path) -> SecretStr:
-    """The text of the file without the white space around it. Raises `SecretFileError`."""
+    """The one line of the file without the white space around it. Raises `SecretFileError`."""
+    secret = _text(path)
+    if not (secret.isascii() and secret.isprintable()):
+        raise SecretFileError("names a file with more than one line, or with characters that no header can carry")
+    return SecretStr(secret)
+
+
+def read_pem(path: Path) -> SecretStr:
+    """The text of a file that may have several lines, such as a private key. Raises `SecretFileError`."""
+    return SecretStr(_text(path))
+
+
+def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
@@ -32,6 +44,4 @@ def read_secret(path: Path) -> SecretStr:
         raise SecretFileError("names a file that is not text in UTF-8") from None
     if not secret:
         raise SecretFileError("names an empty file")
-    if not (secret.isascii() and secret.isprintable()):
-        raise SecretFileError("names a file with more than one line, or with characters that no header can carry")
-    return SecretStr(secret)
+    return secret

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sidecar.brokers.profile import BucketSpec, Profile, WindowSpec
 from sidecar.brokers.registry import build
 from sidecar.config import keys
+from sidecar.config.credentials import credential_errors
 from sidecar.config.findings import Finding
 from sidecar.config.forms import split_address
 from sidecar.config.hosts import OANDA_STREAMS, is_loopback, url_host, url_port
@@ -23,6 +24,7 @@ def broker_errors(name: str, broker: Broker, config: Config) -> list[Finding]:
         *_pauses(path, broker),
         *_streams(path, broker),
         *_itself(path, broker, config),
+        *credential_errors(name, broker, config),
     ]
 
 

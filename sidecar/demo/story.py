@@ -49,7 +49,16 @@ async def _ambiguous(scene: Scene) -> list[str]:
 
 
 async def _reset(scene: Scene) -> list[str]:
-    return [await _doubt(scene, "oanda", {"kind": "reset_after"})]
+    oanda = scene.brokers["oanda"]
+    with scene.chronicle.recorded() as record:
+        await oanda.plan({"kind": "reset_after", "method": "POST", "path": _ORDERS["oanda"]})
+
+        def found() -> list[Happening]:
+            return record.of("CallFinished", "oanda", endpoint="place_order", reconciled=True)
+
+        await scene.until("an order that the sidecar looked up", lambda: bool(found()))
+        book = await oanda.book()
+        return [telling.found_out(call, book[call.order_id]) for call in found()]
 
 
 async def _doubt(scene: Scene, broker: str, fault: Mapping[str, object]) -> str:

@@ -151,6 +151,16 @@ def doubt(call: Happening, looked_up: str, times: int) -> str:
     )
 
 
+def found_out(call: Happening, times: int) -> str:
+    """What became of an order whose answer was lost, and which the sidecar itself looked up."""
+    attempts = int(call.facts["attempts"])
+    sent = "not resent" if attempts == 1 else f"sent {attempts} times"
+    return (
+        f"order {call.order_id}: the broker may have executed it: {sent}; the sidecar asked the broker by the order's "
+        f"id and told the bot `{call.facts['outcome']}`; the book says: {booked(times)}"
+    )
+
+
 def persistence(call: Happening, times: int) -> str:
     """What became of an order that definitely had not been executed, and was sent again."""
     attempts = int(call.facts["attempts"])

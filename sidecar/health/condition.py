@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from sidecar.calls.admission import Entry
+from sidecar.calls.admission import CALL, Entry
 from sidecar.clock import Clock
 from sidecar.health.backoff import ProbePauses
 from sidecar.health.windows import Planned
@@ -22,6 +22,8 @@ UNAVAILABLE: Final = 503
 RESERVED_SECONDS: Final = 1.0
 """During maintenance cancels and reduce-only orders are tried, but no more often than this."""
 
+_BUSY: Final = "throttled"
+"""It is there, and asks for less: the bot's business, not a condition."""
 _DOWN: Final = frozenset({Outcome.TRANSIENT, Outcome.UNKNOWN})
 _SILENT: Final = frozenset({Outcome.RATE_LIMITED, Outcome.BANNED})
 
@@ -69,9 +71,11 @@ class Condition:
         self._unavailable = 0
         self._failures = 0
         self._probes = 0
-        self._scheduled_at = clock.now()
-        self._next_probe = clock.now() + idle_seconds
-        self._probing = False
+        self._scheduled_at = clock.monotonic()
+        self._next_probe = clock.monotonic() + idle_seconds
+        self._probing = 0
+        self._claims = 0
+        self._said_so = False
         self._window_ends = 0.0
         self._reserved_at = -RESERVED_SECONDS
         self.on_schedule: Callable[[], None] = _nobody_waits
@@ -91,7 +95,7 @@ class Condition:
             can_trade=self._state in {BrokerState.OK, BrokerState.DEGRADED},
             since=self._since,
             consecutive_503=self._unavailable,
-            next_probe=self._next_probe,
+            next_probe=self._clock.now() + self.probe_in(),
             planned=self._clock.now() < self._window_ends,
         )
 
@@ -100,12 +104,18 @@ class Condition:
     def enter(self, *, reserved: bool) -> Entry | None:
         """Whether an attempt may be made now. One that comes when a probe is due is let in as the probe."""
         self._keep_to_the_plan()
-        if self._state is not BrokerState.MAINTENANCE:
-            return Entry.CALL
-        if reserved and self._clock.monotonic() >= self._reserved_at + RESERVED_SECONDS:
-            self._reserved_at = self._clock.monotonic()
-            return Entry.CALL
-        return Entry.PROBE if self.take_probe() else None
+        if self._state is not BrokerState.MAINTENANCE or (reserved and self._spares_a_try()):
+            return CALL
+        return self.take_probe()
+
+    def _spares_a_try(self) -> bool:
+        """Whether a way out of risk may be tried although the broker seems to be away."""
+        if not self._said_so:
+            return True  # it is only suspected
+        if self._clock.monotonic() < self._reserved_at + RESERVED_SECONDS:
+            return False
+        self._reserved_at = self._clock.monotonic()
+        return True
 
     def opens_in(self) -> float:
         """Seconds until an attempt may pass as the next probe; 0 where calls pass."""
@@ -114,18 +124,20 @@ class Condition:
     def probe_in(self) -> float:
         """Seconds until somebody should look at the broker, or at the plan; 0 when it is due."""
         self._keep_to_the_plan()
-        return max(0.0, self._next_probe - self._clock.now())
+        return max(0.0, self._next_probe - self._clock.monotonic())
 
-    def take_probe(self) -> bool:
-        """Claim the probe that is due; False when none is, or when somebody has it."""
-        if self._probing or self._clock.now() < self._next_probe:
-            return False
-        self._probing = True
-        return True
+    def take_probe(self) -> Entry | None:
+        """Claim the probe that is due; None when none is, or when somebody has it."""
+        if self._probing or self._clock.monotonic() < self._next_probe:
+            return None
+        self._claims += 1
+        self._probing = self._claims
+        return Entry(probe=self._probing)
 
-    def drop_probe(self) -> None:
-        """The claimed probe was never made: the next one may be, at once."""
-        self._probing = False
+    def drop(self, entry: Entry) -> None:
+        """The attempt was never made: if it was to be the probe, the next one may be, at once."""
+        if entry.probe == self._probing:
+            self._probing = 0
 
     # What attempts tell
 
@@ -134,8 +146,8 @@ class Condition:
         if attempt.broker != self._broker:
             return
         outcome = attempt.outcome
-        if outcome in _SILENT:
-            self._probing = False
+        if outcome in _SILENT or attempt.reason == _BUSY:
+            self._probing = 0
         elif outcome is Outcome.MAINTENANCE or (outcome in _DOWN and attempt.status == UNAVAILABLE):
             self._was_unavailable(attempt)
         elif outcome in _DOWN:
@@ -146,13 +158,14 @@ class Condition:
     def gate_shut(self, event: GateShut) -> None:
         """The broker has shut out the address; a ban is a condition, a rate limit is not."""
         if event.broker == self._broker and event.outcome is Outcome.BANNED:
-            self._probe_at(event.until)
+            self._look_in(event.seconds)
             self._enter(BrokerState.BANNED, "the address is banned")
 
     def _was_unavailable(self, attempt: AttemptFinished) -> None:
         self._unavailable += 1
         self._failures = 0
         told = attempt.outcome is Outcome.MAINTENANCE
+        self._said_so = self._said_so or told
         if self._state is BrokerState.MAINTENANCE:
             self._look_again(attempt)
         elif told:
@@ -168,12 +181,12 @@ class Condition:
             self._fall(BrokerState.DEGRADED, f"{self._failures} failures in a row ({attempt.reason})")
 
     def _answered(self, attempt: AttemptFinished) -> None:
-        if attempt.started < self._since and self._clock.now() < self._window_ends:
-            return  # it was answered just before the planned end of service
-        self._unavailable = self._failures = self._probes = 0
-        self._probing = False
+        if self._clock.now() < self._window_ends and self._began(attempt) < self._scheduled_at:
+            return  # it was sent just before the planned end of service
+        self._unavailable = self._failures = self._probes = self._probing = 0
+        self._said_so = False
         self._window_ends = 0.0  # it is back before its time
-        self._probe_at(self._clock.now() + self._idle_seconds)
+        self._look_in(self._idle_seconds)
         self._enter(BrokerState.OK, "it answers")
 
     # The next look
@@ -186,23 +199,27 @@ class Condition:
     def _suspect(self, reason: str) -> None:
         """It did not say that it is away; perhaps only its orders are. One look, at once, tells."""
         self._probes = 0
-        self._scheduled_at = self._clock.now()
-        self._probe_at(self._scheduled_at)
+        self._look_in(0)
         self._enter(BrokerState.MAINTENANCE, reason)
 
     def _look_again(self, attempt: AttemptFinished) -> None:
         # What was under way when the pause began is no news: ten calls that fail together are one failure.
-        if attempt.started >= self._scheduled_at:
+        if self._began(attempt) >= self._scheduled_at:
             self._schedule(self._state)
+
+    def _began(self, attempt: AttemptFinished) -> float:
+        """Monotonic seconds at which an attempt that ends now was begun."""
+        return self._clock.monotonic() - attempt.seconds
 
     def _schedule(self, state: BrokerState) -> None:
         self._probes += 1
-        self._probing = False
-        self._scheduled_at = self._clock.now()
-        self._probe_at(self._scheduled_at + self._pauses[state].pause(self._probes, self._rng))
+        self._probing = 0
+        self._look_in(self._pauses[state].pause(self._probes, self._rng))
 
-    def _probe_at(self, at: float) -> None:
-        self._next_probe = at
+    def _look_in(self, seconds: float) -> None:
+        """Let the next look be due in so many seconds."""
+        self._scheduled_at = self._clock.monotonic()
+        self._next_probe = self._scheduled_at + seconds
         self.on_schedule()
 
     # The plan
@@ -219,7 +236,8 @@ class Condition:
         if ends is None:
             return
         self._window_ends = ends
-        self._probe_at(ends)
+        self._said_so = True
+        self._look_in(ends - now)
         self._enter(BrokerState.MAINTENANCE, "planned")
 
     def _enter(self, state: BrokerState, reason: str) -> None:
@@ -227,5 +245,5 @@ class Condition:
         if before is state:
             return
         self._since = self._clock.now()
-        probe_in = max(0.0, self._next_probe - self._since)
+        probe_in = max(0.0, self._next_probe - self._clock.monotonic())
         self._bus.emit(BrokerStateChanged(self._broker, before, state, reason, self._unavailable, probe_in))

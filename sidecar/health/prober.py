@@ -24,11 +24,11 @@ class Prober:
         """Probe until cancelled."""
         while True:
             await self._wait()
-            if self._condition.take_probe():
+            if (entry := self._condition.take_probe()) is not None:
                 try:
                     await self._look()
                 finally:
-                    self._condition.drop_probe()  # in case nothing came of it
+                    self._condition.drop(entry)  # in case nothing came of it
 
     async def _wait(self) -> None:
         """Until a probe is due. The schedule may change meanwhile: a broker that goes down is looked at sooner."""

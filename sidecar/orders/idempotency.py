@@ -6,6 +6,7 @@ a crash is in doubt: it is told so, and never sent again.
 
 import asyncio
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -56,6 +57,8 @@ class _Keyed:
     """Monotonic seconds at which its caller stops waiting."""
     traceparent: bytes | None
     tracestate: bytes | None
+    gone: Callable[[], bool]
+    """Whether its caller has hung up."""
     what: str
     """The call in words: its broker, endpoint and client id."""
 
@@ -66,6 +69,8 @@ class _Underway:
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         self.task: asyncio.Task[_Told]
+        self.callers: list[Callable[[], bool]] = []
+        """Each tells whether it has hung up; when all have, an order that still waits is not sent any more."""
         self.sending = False
         self.ended = False
 
@@ -103,11 +108,12 @@ class IdempotentGateway:
         deadline_seconds: float | None = None,
         traceparent: bytes | None = None,
         tracestate: bytes | None = None,
+        gone: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Carry one call; one that has an effect and carries a key at most once, however often it comes."""
         if header(request.headers, HEADER) is None:
             return await self._gateway.run(
-                request, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate
+                request, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate, gone=gone
             )
         values = [value.strip() for name, value in request.headers if name.lower() == HEADER]
         bare = Request(request.method, request.target, _without_key(request.headers), request.body)
@@ -115,7 +121,7 @@ class IdempotentGateway:
         if intent.effect is Effect.READ:
             # Reading twice changes nothing, and an old answer to a read is a wrong one.
             return await self._gateway.run(
-                bare, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate
+                bare, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate, gone=gone
             )
         objection = self._objection(values, intent)
         if objection:
@@ -130,6 +136,7 @@ class IdempotentGateway:
                     self._clock.monotonic() + seconds,
                     traceparent,
                     tracestate,
+                    gone,
                     _words(self.name, intent),
                 )
             )
@@ -187,6 +194,7 @@ class IdempotentGateway:
 
     async def _outcome(self, underway: _Underway, call: _Keyed, seconds: float | None = None) -> _Told | None:
         """What becomes of a call under way; None when it has not ended within `seconds`."""
+        underway.callers.append(call.gone)
         task = underway.task
         try:
             await asyncio.wait({task}, timeout=seconds)
@@ -222,7 +230,11 @@ class IdempotentGateway:
         try:
             seconds = max(_SHORTEST_SECONDS, call.ends - self._clock.monotonic())
             result = await self._gateway.run(
-                call.request, deadline_seconds=seconds, traceparent=call.traceparent, tracestate=call.tracestate
+                call.request,
+                deadline_seconds=seconds,
+                traceparent=call.traceparent,
+                tracestate=call.tracestate,
+                gone=lambda: all(gone() for gone in underway.callers),
             )
         finally:
             underway.sending = False
@@ -242,7 +254,7 @@ class IdempotentGateway:
     @staticmethod
     async def _settle(keys: Keys, key: str, result: Result) -> None:
         fate = result.fate
-        if fate.outcome in _NOT_EXECUTED or (fate.source == "sidecar" and fate.outcome is not Outcome.UNKNOWN):
+        if fate.outcome in _NOT_EXECUTED or (fate.source == "sidecar" and fate.outcome is Outcome.FATAL):
             await keys.free(key)
         elif len(result.answer.body) <= LARGEST_KEPT_BYTES:
             await keys.answer(key, result)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sidecar.calls.model import Fate, Result
@@ -102,14 +102,13 @@ def _kept(row: Any) -> Kept | None:
 
 
 def _fate_text(fate: Fate) -> str:
-    return json.dumps(
-        {"outcome": fate.outcome, "attempts": fate.attempts, "waited": fate.waited, "why": fate.why}, default=str
-    )
+    return json.dumps(asdict(fate))
 
 
 def _fate(text: str) -> Fate:
     told = json.loads(text)
-    return Fate(Outcome(told["outcome"]), told["attempts"], told["waited"], _why(told["why"]), source="store")
+    outcome, why = Outcome(told.pop("outcome")), _why(told.pop("why"))
+    return Fate(**told | {"outcome": outcome, "why": why, "source": "store"})
 
 
 def _why(text: str | None) -> Why | RefusalKind | None:

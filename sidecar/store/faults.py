@@ -6,7 +6,7 @@ Source of the codes: https://www.sqlite.org/rescode.html
 import sqlite3
 from pathlib import Path
 
-from sidecar.store.errors import StoreBusyError, StoreCorruptError, StoreFullError, StoreUnusableError
+from sidecar.store.errors import StoreBusyError, StoreCorruptError, StoreError, StoreFullError, StoreUnusableError
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -16,6 +16,17 @@ _DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CAN
 def is_disk_failure(failure: BaseException) -> bool:
     """Whether the disk failed, which is worse than being full: it may have kept what it said it had not."""
     return _primary(failure) == sqlite3.SQLITE_IOERR
+
+
+def on_open(failure: Exception, path: Path) -> StoreError:
+    """The error for a file that cannot be opened for writing."""
+    told = on_write(failure, path)
+    if isinstance(told, StoreError):
+        return told
+    return StoreUnusableError(
+        f"{path}: the state file cannot be opened for writing ({_name(failure)}); "
+        "check its rights, its folder's and the disk, or restore a copy"
+    )
 
 
 def on_write(failure: BaseException, path: Path) -> BaseException:
@@ -74,7 +85,8 @@ def _primary(failure: BaseException) -> int | None:
 
 
 def _name(failure: BaseException) -> str:
-    return str(getattr(failure, "sqlite_errorname", type(failure).__name__))
+    known = getattr(failure, "sqlite_errorname", None) or getattr(failure, "strerror", None)
+    return str(known or type(failure).__name__)
 
 
 def _because(cause: BaseException, error: Exception) -> Exception:

@@ -6,6 +6,7 @@ Nothing here opens the file but SQLite: closing any other descriptor of it would
 import os
 import sqlite3
 import stat
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sidecar.store.connection import Connection
 from sidecar.store.errors import StoreError, StoreGoneError, StoreNewerError, StoreUnusableError
 from sidecar.store.faults import corrupt, on_read
 from sidecar.store.lock import MODE
+from sidecar.store.schema import shape, shape_after
 
 APPLICATION_ID = 0x53436172
 """Marks a file as ours (`SCar`), so that another program's database is never taken for it."""
@@ -44,9 +46,10 @@ def locate(path: Path) -> Path:
             raise StoreUnusableError(
                 f"{path}: the folder {real.parent} of the state file does not exist; create it, or change state.path"
             )
-        if real.exists() and not real.is_file():
-            raise StoreUnusableError(f"{path}: the state file is no regular file; change state.path")
-    except (OSError, RuntimeError) as failure:  # RuntimeError: a loop of links
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(real.stat().st_mode):
+                raise StoreUnusableError(f"{path}: the state file is no regular file; change state.path")
+    except (OSError, RuntimeError) as failure:  # RuntimeError: a circle of links, before Python 3.13
         raise StoreUnusableError(f"{path}: the state file cannot be reached: {failure}; change state.path") from failure
     return real
 
@@ -61,10 +64,10 @@ def ensure(path: Path) -> None:
         raise corrupt(path, f"it {what}")
 
 
-def inspect(path: Path, known: int) -> None:
+def inspect(path: Path, scripts: Sequence[str]) -> None:
     """Refuse a file that is damaged, another program's, or written by a newer sidecar; changes nothing in it.
 
-    `known` is the newest version that this sidecar understands.
+    `scripts` are the migrations that this sidecar knows.
     """
     # Without a log beside it the file is all there is: nothing needs to be created to read it.
     query = "?mode=ro" if _size(wal_of(path)) else "?mode=ro&immutable=1"
@@ -72,17 +75,20 @@ def inspect(path: Path, known: int) -> None:
         with closing(sqlite3.connect(path.as_uri() + query, uri=True, timeout=BUSY_SECONDS)) as connection:
             problems = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
             application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
+            found = shape(connection)
     except (sqlite3.Error, UnicodeDecodeError) as failure:
         raise _refusal(failure, path) from failure
     if problems != ["ok"]:
         raise corrupt(path, "; ".join(problems).replace("\n", " "))
     if application != APPLICATION_ID:
         raise StoreUnusableError(f"{path}: the database belongs to another program; change state.path")
-    if version > known:
+    if version > len(scripts):
         raise StoreNewerError(
-            f"{path}: a newer sidecar has written the state file (version {version}, this one knows {known}); "
+            f"{path}: a newer sidecar has written the state file (version {version}, this one knows {len(scripts)}); "
             "run that one, or give this one its own state.path"
         )
+    if not shape_after(scripts[:version]) <= found:
+        raise corrupt(path, f"its tables are not those of version {version}")
 
 
 def connect_writer(path: Path) -> Connection:
@@ -177,6 +183,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
     # Savepoints must not need a writable /tmp.
     connection.execute("PRAGMA temp_store=MEMORY")
+    # SQLite opens a file that it may not write for reading, and says so only at the first write.
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA user_version=0")
+    connection.rollback()
 
 
 def _refusal(failure: Exception, path: Path) -> StoreError:

@@ -6,6 +6,7 @@ The number of the newest one applied is the file's `user_version`.
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -17,6 +18,10 @@ from sidecar.store.faults import on_write
 FOLDER: Final[Traversable] = files("sidecar.store") / "migrations"
 """The migrations that come with the sidecar: `0001_orders.sql`, `0002_….sql`, …"""
 
+_SHAPE = """
+SELECT item.type, item.name, item.tbl_name, part.name, part.type, part."notnull", part.pk
+FROM sqlite_schema AS item LEFT JOIN pragma_table_xinfo(item.name) AS part
+"""
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
@@ -73,6 +78,21 @@ def statements(script: str) -> Iterator[str]:
     rest = statement.removesuffix(";")
     if rest.strip():
         yield rest
+
+
+def shape(connection: sqlite3.Connection) -> frozenset[tuple[object, ...]]:
+    """Every table's columns, and every index: what damage to the schema's text would change."""
+    return frozenset(connection.execute(_SHAPE))
+
+
+def shape_after(scripts: Sequence[str]) -> frozenset[tuple[object, ...]]:
+    """What a file has when these scripts were applied to it.
+
+    Raises StoreMigrationError when one of them cannot be applied at all.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, scripts, Path(":memory:"))
+        return shape(connection)
 
 
 def _run(connection: sqlite3.Connection, statement: str) -> None:

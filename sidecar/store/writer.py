@@ -13,7 +13,7 @@ import structlog
 from sidecar.store.connection import Connection
 from sidecar.store.errors import StoreError
 from sidecar.store.failures import Failures
-from sidecar.store.faults import full, is_disk_failure, on_write
+from sidecar.store.faults import full, is_disk_failure, on_open, on_write
 from sidecar.store.files import Identity, connect_writer, ensure, inspect, keep_private, locate
 from sidecar.store.job import Job
 from sidecar.store.lock import acquire
@@ -53,11 +53,13 @@ class Writer:
         self._lock = acquire(self.path)
         try:
             ensure(self.path)
-            inspect(self.path, len(self._scripts))
+            inspect(self.path, self._scripts)
             keep_private(self.path)
             self._connect()
-        except BaseException:
+        except BaseException as failure:
             os.close(self._lock)
+            if isinstance(failure, (OSError, sqlite3.Error)):
+                raise on_open(failure, self.path) from failure
             raise
 
     def run(self, jobs: Sequence[Job[Any]]) -> None:
@@ -91,18 +93,15 @@ class Writer:
             os.close(self._lock)
 
     def _connect(self) -> None:
+        self._connection = connect_writer(self.path)
         try:
-            self._connection = connect_writer(self.path)
-            try:
-                migrate(self._connection, self._scripts, self.path)
-                self._identity = Identity(self.path)
-                self._wal = Log(self.path, int(self._connection.execute("PRAGMA page_size").fetchone()[0]))
-                self._connection.set_authorizer(self._authorize)
-            except BaseException:
-                self._connection.close()
-                raise
-        except (OSError, sqlite3.Error) as failure:
-            raise on_write(failure, self.path) from failure
+            migrate(self._connection, self._scripts, self.path)
+            self._identity = Identity(self.path)
+            self._wal = Log(self.path, int(self._connection.execute("PRAGMA page_size").fetchone()[0]))
+            self._connection.set_authorizer(self._authorize)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _begin(self) -> BaseException | None:
         """Start a transaction; returns what is in the way of one."""

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sidecar.clock import Clock
-from sidecar.words import BreakerState, BrokerState, Effect, Outcome, Priority, RefusalKind, Why
+from sidecar.words import (
+    BreakerState,
+    BrokerState,
+    ClockSource,
+    Effect,
+    LookResult,
+    Outcome,
+    Priority,
+    RefusalKind,
+    Why,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +179,31 @@ class AttemptFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderLookedUp:
+    """The sidecar asked the broker what became of an order whose call was in doubt."""
+
+    broker: str
+    endpoint: str
+    """The call's: `place_order`, `cancel_order`."""
+    number: int
+    """From 1."""
+    result: LookResult
+    status: str = ""
+    """The order's state in the broker's word, where it was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffsetLearnt:
+    """It became known how far the broker's clock is from this machine's, or that it is elsewhere than thought."""
+
+    broker: str
+    before: float | None
+    offset: float
+    """Seconds that the broker's clock is ahead."""
+    source: ClockSource
+
+
+@dataclass(frozen=True, slots=True)
 class CallFinished:
     """A call went back to the bot."""
 
@@ -201,6 +236,8 @@ class CallFinished:
     symbol: str = ""
     request: tuple[tuple[str, str], ...] = ()
     response: tuple[tuple[str, str], ...] = ()
+    reconciled: bool = False
+    """Whether its outcome was in doubt, and was found out by asking the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +329,8 @@ Event = (
     | RetryScheduled
     | RetryDenied
     | AttemptFinished
+    | OrderLookedUp
+    | ClockOffsetLearnt
     | CallFinished
     | CallReplayed
     | CallRefused

@@ -68,8 +68,10 @@ def _fence(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mutabl
     """The processor that keeps queries and secrets out of every line, whoever wrote it."""
     meta = {name: value for name, value in line.items() if name.startswith("_")}
     texts = {name: _fenced_lines(line[name]) for name in _TEXTS if isinstance(line.get(name), str)}
-    rest = {name: _fenced(value) for name, value in line.items() if name not in meta and name not in texts}
-    return {**clean_fields(rest), **texts, **meta}
+    rest = {name: value for name, value in line.items() if name not in meta and name not in texts}
+    # The audit log's fence says which names may stay; the values are cut here, where they may be longer than there.
+    kept = clean_fields(dict.fromkeys(rest))
+    return {**{name: _fenced(value) for name, value in rest.items() if name in kept}, **texts, **meta}
 
 
 def _fenced(value: Any) -> Any:

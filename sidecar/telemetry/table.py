@@ -59,6 +59,8 @@ SEEN: Mapping[type, Seen] = {
     events.AttemptFinished: Seen(
         ("sidecar_attempts_total", "sidecar_attempt_duration_seconds"), InTrace.ATTEMPT_SPAN, audit=True
     ),
+    events.OrderLookedUp: Seen(("sidecar_order_lookups_total",), InTrace.SPAN_EVENT, audit=True),
+    events.ClockOffsetLearnt: Seen(("sidecar_clock_offset_seconds",), InTrace.SPAN_EVENT, log=True),
     events.CallFinished: Seen(
         (
             "sidecar_calls_total",
@@ -92,7 +94,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_breaker_slow_ratio": "BreakerReading.slow_rate",
     "sidecar_breaker_next_probe_timestamp_seconds": "BreakerReading.retry_at",
     "sidecar_broker_state": "ConditionReading.state",
-    "sidecar_broker_consecutive_503": "ConditionReading.consecutive_503",
+    "sidecar_broker_consecutive_unavailable": "ConditionReading.consecutive_503",
     "sidecar_broker_next_probe_timestamp_seconds": "ConditionReading.next_probe",
     "sidecar_rate_limit_used": "LimitState.used",
     "sidecar_rate_limit_capacity": "LimitState.capacity",

@@ -26,6 +26,7 @@ class Seen:
     deadline_seconds: float | None
     traceparent: bytes | None
     tracestate: bytes | None
+    gone: Callable[[], bool]
 
 
 class FakeGateway:
@@ -40,9 +41,15 @@ class FakeGateway:
         self.limit_resets: list[str] = []
 
     async def run(
-        self, request: Request, *, deadline_seconds: float | None, traceparent: bytes | None, tracestate: bytes | None
+        self,
+        request: Request,
+        *,
+        deadline_seconds: float | None,
+        traceparent: bytes | None,
+        tracestate: bytes | None,
+        gone: Callable[[], bool],
     ) -> Result:
-        self.seen.append(Seen(request, deadline_seconds, traceparent, tracestate))
+        self.seen.append(Seen(request, deadline_seconds, traceparent, tracestate, gone))
         answer = self.answer if isinstance(self.answer, Answer) else await self.answer(request)
         return Result(answer, Fate(Outcome.OK, attempts=2, waited=1.5))
 

@@ -250,3 +250,25 @@ async def test_a_failure_inside_the_sidecar_looks_like_an_unknown_outcome(
     assert b"may have been executed" in told.body
     assert "RuntimeError" in caplog.text
     assert "secret" not in caplog.text
+
+
+async def test_a_call_knows_that_its_bot_has_hung_up(at_home: House) -> None:
+    arrived, noticed = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request) -> Answer:
+        del request
+        gone = at_home.binance.seen[-1].gone
+        assert not gone()
+        arrived.set()
+        while not gone():  # noqa: ASYNC110 - what is asked here is a question, and nothing signals its answer
+            await asyncio.sleep(0)
+        noticed.set()
+        return Answer(200, ())
+
+    at_home.binance.answer = slow
+    client = await at_home.connect()
+    client.writer.write(post("/binance/order", b"quantity=1"))
+    await arrived.wait()
+    await client.hang_up()
+    async with asyncio.timeout(5):
+        await noticed.wait()

@@ -10,7 +10,7 @@ from sidecar.calls.model import Result
 from sidecar.calls.transport import MaybeSent, NotSent
 from sidecar.telemetry.events import BreakerTransition, CallFinished, RetryScheduled
 from sidecar.wire import Request
-from sidecar.words import BreakerState, Outcome, RefusalKind, Why
+from sidecar.words import BreakerState, BrokerState, Outcome, RefusalKind, Why
 from tests.calls.scripted import CANCEL, DEFINITE, FILLED, READ, Bench, Step, answer, order
 
 LATE = MaybeSent("timeout", "TimeoutError")
@@ -220,3 +220,29 @@ def test_an_order_that_the_stop_finds_at_the_broker_is_told_as_unknown() -> None
     assert b"mine-1" in result.answer.body
     assert bench.finished.outcome is Outcome.UNKNOWN
     assert bench.gateway.reading().in_flight == 0
+
+
+def test_a_look_at_the_broker_ends_with_the_stop() -> None:
+    bench = Bench([FILLED], takes=5)
+
+    async def main() -> None:
+        looking = asyncio.create_task(bench.gateway.look())
+        await bench.clock.sleep(1)
+        bench.gateway.wind_down()
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+
+    bench.clock.run(main())
+
+
+def test_what_cannot_be_put_into_http_proves_no_broker_to_be_back_and_leaves_the_look_to_the_next() -> None:
+    bench = Bench([answer(503, {"code": 0, "msg": "System is under maintenance."})], retry={"attempts": 1})
+    bench.call(order())
+    bench.clock.advance(3600)
+    bench.wire.script = [MALFORMED]
+    bench.call(order())
+    assert bench.condition.state is BrokerState.MAINTENANCE
+    bench.wire.script = [FILLED]
+    assert bench.call(order()).fate.outcome is Outcome.OK
+    assert bench.condition.state is BrokerState.OK

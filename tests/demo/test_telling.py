@@ -85,6 +85,14 @@ def test_an_order_in_doubt_is_told_with_what_the_book_says() -> None:
     assert telling.doubt(order, "filled", 2).endswith("EXECUTED 2 TIMES")
 
 
+def test_an_order_that_the_sidecar_looked_up_is_told_with_what_the_book_says() -> None:
+    order = call(endpoint="place_order", outcome="ok", request={"clientExtensions.id": "mine-1"})
+    assert telling.found_out(order, 1) == (
+        "order mine-1: the broker may have executed it: not resent; the sidecar asked the broker by the order's id and "
+        "told the bot `ok`; the book says: executed once"
+    )
+
+
 def test_the_chronicle_keeps_a_chapters_events_and_counts_all() -> None:
     chronicle = Chronicle(lambda: 7.0)
     facts = {"broker": "oanda", "endpoint": "place_order", "why": "unsafe"}

@@ -44,6 +44,9 @@ FED = {
     "sidecar_rate_limit_exhaustion_seconds",
     "sidecar_rate_limit_wait_seconds_bucket",
     "sidecar_rate_limit_rejections_total",
+    "sidecar_broker_state",
+    "sidecar_broker_state_transitions_total",
+    "sidecar_broker_next_probe_timestamp_seconds",
     "sidecar_info",
     "sidecar_stream_messages_total",
     "sidecar_stream_reconnects_total",
@@ -51,7 +54,6 @@ FED = {
 }
 """What dashboards and alerts may rely on."""
 NOT_YET = (
-    "sidecar_broker_",
     "sidecar_degradation_",
     "sidecar_orders",
     "sidecar_order_",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.calls.admission import Entry
+from sidecar.calls.admission import CALL, Entry
 from sidecar.clock import VirtualClock
 from sidecar.config.model import Maintenance
 from sidecar.health.condition import Condition
@@ -29,9 +29,11 @@ class Bench:
         policy = Maintenance.model_validate(settings)
         self.condition: Condition = condition("binance", policy, bus=self.bus, clock=self.clock, rng=Random(seed))
 
-    def attempt(self, outcome: Outcome, status: int | None = 200, *, took: float = 0.0) -> None:
+    def attempt(
+        self, outcome: Outcome, status: int | None = 200, *, took: float = 0.0, reason: str = "server_error"
+    ) -> None:
         started = self.clock.now() - took
-        self.bus.emit(AttemptFinished("binance", "get_order", 1, outcome, "server_error", "", status, started, took))
+        self.bus.emit(AttemptFinished("binance", "get_order", 1, outcome, reason, "", status, started, took))
 
     def away(self) -> None:
         self.attempt(Outcome.MAINTENANCE, 503)
@@ -39,6 +41,11 @@ class Bench:
     @property
     def state(self) -> BrokerState:
         return self.condition.state
+
+    def probes(self) -> bool:
+        """Whether the next call is let in as the probe."""
+        entry = self.enters()
+        return entry is not None and entry.probe > 0
 
     def enters(self, *, reserved: bool = False) -> Entry | None:
         return self.condition.enter(reserved=reserved)
@@ -68,7 +75,7 @@ def test_a_broker_that_never_said_that_it_is_away_is_looked_at_at_once() -> None
     bench = Bench()
     for _ in range(3):
         bench.attempt(Outcome.TRANSIENT, 503)
-    assert bench.enters() is Entry.PROBE
+    assert bench.probes()
     bench.attempt(Outcome.TRANSIENT, 503)
     assert bench.enters() is None
     assert bench.condition.probe_in() > 20
@@ -86,7 +93,7 @@ def test_five_other_failures_degrade_it_and_calls_go_on() -> None:
     for _ in range(5):
         bench.attempt(Outcome.TRANSIENT, None)
     assert bench.state is BrokerState.DEGRADED
-    assert bench.enters() is Entry.CALL
+    assert bench.enters() is CALL
     assert 3 <= bench.condition.probe_in() <= 7
 
 
@@ -96,7 +103,7 @@ def test_any_answer_to_the_point_shows_that_it_is_back(outcome: Outcome) -> None
     bench.away()
     bench.attempt(outcome)
     assert bench.state is BrokerState.OK
-    assert bench.enters() is Entry.CALL
+    assert bench.enters() is CALL
 
 
 def test_rate_limits_say_nothing_about_its_condition() -> None:
@@ -144,7 +151,7 @@ def test_one_call_is_let_in_when_a_probe_is_due_and_no_second_one() -> None:
     bench.clock.advance(29.9)
     assert bench.enters() is None
     bench.clock.advance(0.1)
-    assert bench.enters() is Entry.PROBE
+    assert bench.probes()
     assert bench.enters() is None
 
 
@@ -152,18 +159,46 @@ def test_a_probe_that_was_never_made_leaves_its_place_to_the_next() -> None:
     bench = Bench(jitter=0)
     bench.away()
     bench.clock.advance(30)
-    bench.enters()
-    bench.condition.drop_probe()
-    assert bench.enters() is Entry.PROBE
+    entry = bench.enters()
+    assert entry is not None
+    bench.condition.drop(entry)
+    assert bench.probes()
+
+
+def test_cancels_pass_while_maintenance_is_only_suspected() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.attempt(Outcome.TRANSIENT, 503)
+    assert all(bench.enters(reserved=True) is CALL for _ in range(5))
+
+
+def test_a_broker_that_asks_for_less_is_not_away() -> None:
+    bench = Bench()
+    for _ in range(10):
+        bench.attempt(Outcome.TRANSIENT, 503, reason="throttled")
+    assert bench.state is BrokerState.OK
+
+
+def test_a_dropped_claim_that_is_no_longer_the_newest_frees_nobody_elses_place() -> None:
+    bench = Bench(jitter=0)
+    bench.away()
+    bench.clock.advance(30)
+    first = bench.enters()
+    assert first is not None
+    bench.away()
+    bench.clock.advance(60)
+    assert bench.probes()
+    bench.condition.drop(first)
+    assert bench.enters() is None
 
 
 def test_a_cancel_is_tried_during_maintenance_once_a_second() -> None:
     bench = Bench()
     bench.away()
-    assert bench.enters(reserved=True) is Entry.CALL
+    assert bench.enters(reserved=True) is CALL
     assert bench.enters(reserved=True) is None
     bench.clock.advance(1)
-    assert bench.enters(reserved=True) is Entry.CALL
+    assert bench.enters(reserved=True) is CALL
 
 
 def test_a_ban_is_a_condition_until_the_broker_answers_again() -> None:
@@ -193,7 +228,7 @@ FRIDAY_CLOSE = {"starts": "0 17 * * FRI", "time_zone": "America/New_York", "seco
 
 def test_a_planned_window_begins_and_ends_without_errors() -> None:
     bench = Bench(windows=[FRIDAY_CLOSE])
-    assert bench.enters() is Entry.CALL
+    assert bench.enters() is CALL
     bench.clock.advance(3600)
     assert bench.enters() is None
     assert bench.condition.reading().planned
@@ -201,7 +236,7 @@ def test_a_planned_window_begins_and_ends_without_errors() -> None:
     bench.clock.advance(3599)
     assert bench.enters() is None
     bench.clock.advance(1)
-    assert bench.enters() is Entry.PROBE
+    assert bench.probes()
     bench.attempt(Outcome.OK)
     assert bench.state is BrokerState.OK
 
@@ -223,9 +258,9 @@ def test_an_answer_from_just_before_the_planned_end_of_service_does_not_call_it_
 def test_a_broker_that_is_back_before_its_time_is_used() -> None:
     bench = Bench(windows=[FRIDAY_CLOSE])
     bench.clock.advance(3601)
-    assert bench.enters(reserved=True) is Entry.CALL
+    assert bench.enters(reserved=True) is CALL
     bench.attempt(Outcome.OK)
-    assert bench.enters() is Entry.CALL
+    assert bench.enters() is CALL
 
 
 events = st.lists(
@@ -252,6 +287,7 @@ def test_whatever_happens_at_most_one_probe_is_out_and_what_was_told_is_what_is(
             bench.clock.advance(first)
         else:
             entry = bench.enters(reserved=first)
-            assert not (entry is Entry.PROBE and probing)
-            probing = probing or entry is Entry.PROBE
+            probe = entry is not None and entry.probe > 0
+            assert not (probe and probing)
+            probing = probing or probe
     assert (bench.told[-1].to_state if bench.told else BrokerState.OK) is bench.state

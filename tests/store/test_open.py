@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import random
 import shutil
@@ -121,6 +122,20 @@ async def test_a_circle_of_links_is_refused(tmp_path: Path) -> None:
         await Store(tmp_path / "a.db").open()
 
 
+async def test_a_file_whose_rights_cannot_be_changed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "state.db"
+    await filled(path)
+    path.chmod(0o644)
+    monkeypatch.setattr(Path, "chmod", forbidden)
+    with pytest.raises(StoreUnusableError, match="Operation not permitted"):
+        await Store(path).open()
+
+
 async def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -193,8 +208,12 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "zeroes": lambda raw: bytes(len(raw)),
     "a page of garbage": lambda raw: raw[: len(raw) - 8192] + b"\xa5" * 4096 + raw[len(raw) - 4096 :],
     "a table's root flipped": lambda raw: raw[:4096] + bytes(byte ^ 0xFF for byte in raw[4096:4104]) + raw[4104:],
+    "a column of another name": lambda raw: raw.replace(b"  value TEXT NOT NULL", b"  valve TEXT NOT NULL", 1),
     "a schema that is none": lambda raw: raw.replace(b"CREATE TABLE facts", b"CREATE TABLE f(cts", 1),
 }
+
+
+SCHEMA = ("a column of another name", "a schema that is none")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -207,7 +226,7 @@ async def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path: Path, damag
     await refused(path, StoreCorruptError, r"damaged \(.*move it away together with state.db-wal")
 
 
-@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "a schema that is none"])
+@pytest.mark.parametrize("damage", [name for name in DAMAGES if name not in SCHEMA])
 async def test_damage_beside_a_log_is_refused_and_both_are_left_as_they_are(tmp_path: Path, damage: str) -> None:
     path = await crashed(tmp_path)
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
@@ -230,7 +249,7 @@ def flip(path: Path, rng: random.Random, flips: int) -> None:
     path.write_bytes(raw)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40, derandomize=True)
 @given(st.integers(0, 2**32), st.integers(1, 8))
 def test_whatever_is_flipped_a_start_works_or_is_refused_untouched(seed: int, flips: int) -> None:
     async def main(path: Path) -> None:
@@ -246,6 +265,7 @@ def test_whatever_is_flipped_a_start_works_or_is_refused_untouched(seed: int, fl
             await store.read(
                 lambda connection: connection.execute("SELECT name, CAST(value AS BLOB), at FROM facts").fetchall()
             )
+            await store.write(note("new"))
             await store.close()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -253,6 +273,18 @@ def test_whatever_is_flipped_a_start_works_or_is_refused_untouched(seed: int, fl
 
 
 # Not ours to write
+
+
+async def test_a_file_that_can_only_be_read_is_refused_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    await filled(path)
+    raw = bytearray(path.read_bytes())
+    # The "write version" of a later SQLite (https://www.sqlite.org/fileformat2.html): whoever is older may only read.
+    raw[18] = 3
+    path.write_bytes(raw)
+    with pytest.raises(StoreUnusableError, match=r"cannot be opened for writing \(SQLITE_READONLY\)"):
+        await Store(path).open()
+    assert path.read_bytes() == raw
 
 
 async def test_a_file_from_a_newer_sidecar_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -13,7 +13,18 @@ from sidecar.telemetry.state import (
     GateReading,
     LimitState,
 )
-from sidecar.words import BreakerMode, BreakerState, BrokerState, Effect, Outcome, Priority, RefusalKind, Why
+from sidecar.words import (
+    BreakerMode,
+    BreakerState,
+    BrokerState,
+    ClockSource,
+    Effect,
+    LookResult,
+    Outcome,
+    Priority,
+    RefusalKind,
+    Why,
+)
 
 T0 = 1_800_000_000.0
 TRACE_ID = 0x4BF92F3577B34DA6A3CE929D0E0E4736
@@ -81,6 +92,8 @@ SAMPLES: dict[type, Event] = {
         events.RetryScheduled("binance", "get_account", "server_error", 1, 0.5),
         events.RetryDenied("binance", "get_account", "server_error", Why.BUDGET, 1),
         ATTEMPT,
+        events.OrderLookedUp("binance", "place_order", 1, LookResult.FOUND, "FILLED"),
+        events.ClockOffsetLearnt("binance", None, 1.5, ClockSource.SERVER_TIME),
         REFUSED_CALL,
         events.CallReplayed("binance", "place_order", "replayed"),
         events.CallRefused("", "foreign_host", "tcp"),

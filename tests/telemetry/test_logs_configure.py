@@ -78,6 +78,14 @@ def test_no_query_and_no_secret_of_a_library_gets_through(capsys: Captured, form
     assert "hunter" not in text
 
 
+def test_a_long_text_is_kept_up_to_a_thousand_characters(capsys: Captured) -> None:
+    configure("info", "json")
+    structlog.get_logger("sidecar").warning("word " * 100, detail="x" * 5000)
+    (line,) = lines(capsys)
+    assert line["event"] == "word " * 100
+    assert len(line["detail"]) == 1024
+
+
 def test_a_line_cannot_steer_the_terminal(capsys: Captured) -> None:
     configure("info", "console")
     structlog.get_logger("sidecar").warning("broker says \x1b[2J\nfake line", why="\x9b\r")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sidecar.telemetry import events
-from sidecar.telemetry.events import AttemptFinished, CallFinished, RetryScheduled
+from sidecar.telemetry.events import AttemptFinished, CallFinished, OrderLookedUp, RetryScheduled
 from sidecar.words import Effect, Outcome, Priority
 
 EVENT_TYPES: Mapping[type, str] = {
@@ -47,6 +47,8 @@ API_ERROR = "api_error"
 RETRY = "retry_attempt"
 RATE_LIMIT = "rate_limit"
 """The broker answered an attempt with 429 or 418."""
+LOOKUP = "order_lookup"
+"""The sidecar asked the broker what became of an order whose call was in doubt."""
 
 RECOVERED = "audit_recovered"
 DROPPED = "audit_lines_dropped"
@@ -104,6 +106,8 @@ def _steps(call: CallFinished) -> Iterator[Line]:
             yield Line(step.at, RETRY, _retry(call, step.event))
         elif isinstance(step.event, AttemptFinished) and step.event.outcome in _LIMITED:
             yield Line(step.at, RATE_LIMIT, _limited(call, step.event))
+        elif isinstance(step.event, OrderLookedUp):
+            yield Line(step.at, LOOKUP, _looked_up(call, step.event))
 
 
 def _plain(event: Any) -> dict[str, Any]:
@@ -136,6 +140,11 @@ def _limited(call: CallFinished, attempt: AttemptFinished) -> dict[str, Any]:
     }
 
 
+def _looked_up(call: CallFinished, look: OrderLookedUp) -> dict[str, Any]:
+    found = {"order_status": look.status} if look.status else {}
+    return {**_where(call), "number": look.number, "result": look.result, **found, **_ids(call)}
+
+
 def _call(call: CallFinished) -> dict[str, Any]:
     line: dict[str, Any] = _where(call)
     if call.request:
@@ -149,6 +158,8 @@ def _call(call: CallFinished) -> dict[str, Any]:
     line["attempts"] = call.attempts
     line["status"] = call.status
     line["source"] = call.source
+    if call.reconciled:
+        line["reconciled"] = True
     if call.why is not None:
         line["why"] = call.why
     line["duration"] = round(call.seconds, 6)

@@ -22,7 +22,9 @@ class ConditionMetrics:
             ("broker", "from_state", "to_state"),
         ).born((*broker, *change) for broker, change in product(brokers, permutations(BrokerState, 2)))
         self._unavailable = Family(
-            "sidecar_broker_consecutive_503", "Answers in a row by which the broker said that it is away.", ("broker",)
+            "sidecar_broker_consecutive_unavailable",
+            "Answers in a row by which the broker said that it is away.",
+            ("broker",),
         ).born(brokers)
         self._probe = Family(
             "sidecar_broker_next_probe_timestamp_seconds", "When the broker is looked at next.", ("broker",)

@@ -19,6 +19,7 @@ from sidecar.telemetry.metrics.limits import LimitMetrics
 from sidecar.telemetry.metrics.own import OwnMetrics, ReadAudit, ReadSpans
 from sidecar.telemetry.metrics.streams import StreamMetrics
 from sidecar.telemetry.metrics.subject import Subject
+from sidecar.telemetry.metrics.truth import TruthMetrics
 from sidecar.telemetry.state import BrokerShape
 
 
@@ -56,6 +57,7 @@ class Metrics(Collector):
             BreakerMetrics(shapes),
             LimitMetrics(shapes, traced),
             StreamMetrics(shapes),
+            TruthMetrics(shapes),
             self._own,
         )
         self.families: tuple[AnyFamily, ...] = tuple(

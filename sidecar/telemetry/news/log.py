@@ -39,6 +39,8 @@ REFUSALS: Mapping[str, str] = {
     "peer": "a process of a user that may not connect tried to",
     "upgrade": "a request asked for another protocol",
 }
+FAR_SECONDS = 1.0
+"""From here on a clock's offset is news: Binance refuses what is a second ahead of its own."""
 _ANSWERED = {Outcome.OK, Outcome.REJECTED}
 _AWAY = {BrokerState.MAINTENANCE, BrokerState.BANNED}
 _CONDITIONS: Mapping[BrokerState, str] = {
@@ -72,6 +74,7 @@ class NewsLog:
         bus.subscribe(events.LimitThreshold, self._threshold)
         bus.subscribe(events.LimitLearnt, _limit_learnt)
         bus.subscribe(events.LimitReset, _limit_reset)
+        bus.subscribe(events.ClockOffsetLearnt, _clock_offset)
         bus.subscribe(events.StreamClosed, self._stream_closed)
         bus.subscribe(events.StreamOpened, self._stream_opened)
         bus.subscribe(events.Started, _started)
@@ -342,6 +345,17 @@ def _limit_learnt(event: events.LimitLearnt) -> None:
 def _limit_reset(event: events.LimitReset) -> None:
     reason = f": {event.reason}" if event.reason else ""
     _log.warning(f"{event.broker}: the limits were reset by hand{reason}", broker=event.broker)
+
+
+def _clock_offset(event: events.ClockOffsetLearnt) -> None:
+    far = abs(event.offset) >= FAR_SECONDS
+    direction = "ahead of" if event.offset > 0 else "behind"
+    (_log.warning if far else _log.debug)(
+        f"{event.broker}: the broker's clock is {abs(event.offset):.1f} s {direction} this machine's",
+        broker=event.broker,
+        offset=round(event.offset, 3),
+        source=str(event.source),
+    )
 
 
 def _started(event: events.Started) -> None:

@@ -108,6 +108,8 @@ def _call_attributes(call: CallFinished) -> Attributes:
     }
     if call.status:
         attributes["http.response.status_code"] = call.status
+    if call.reconciled:
+        attributes["sidecar.reconciled"] = True
     if call.why is not None:
         attributes["sidecar.why"] = call.why.value
     if call.outcome is not Outcome.OK:

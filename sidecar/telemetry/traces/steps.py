@@ -18,6 +18,8 @@ STEP_NAMES: Mapping[type, str] = {
     events.LimitRejected: "limit_rejected",
     events.RetryScheduled: "retry_scheduled",
     events.RetryDenied: "retry_denied",
+    events.OrderLookedUp: "order_looked_up",
+    events.ClockOffsetLearnt: "clock_offset_learnt",
 }
 """Events that become span events, and their names there."""
 

@@ -1,0 +1,38 @@
+"""Signing with the sidecar's own keys, at the last moment before each transmission."""
+
+import base64
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from sidecar.brokers.profile import Profile, Signer
+from sidecar.calls.brokerclock import BrokerClock
+from sidecar.wire import Request
+
+_ID_BITS: Final = 96
+_ID_LENGTH: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LateSigning:
+    """Signs a broker's requests; `adds_ids` gives orders that bear no client id one."""
+
+    profile: Profile
+    signer: Signer
+    broker_clock: BrokerClock
+    adds_ids: bool
+    rng: Random
+
+    def prepare(self, request: Request) -> Request:
+        """The request as all its transmissions will have it: with an id by which its order can be found."""
+        return self.profile.identified(request, new_client_id(self.rng)) if self.adds_ids else request
+
+    def sign(self, request: Request) -> Request:
+        """The request as it can leave now."""
+        return self.signer.sign(request, self.broker_clock.now())
+
+
+def new_client_id(rng: Random) -> str:
+    """A client order id that nobody else has: `bs-` and 20 letters and digits, within every broker's rules."""
+    letters = base64.b32encode(rng.getrandbits(_ID_BITS).to_bytes(_ID_BITS // 8, "big")).decode()
+    return f"bs-{letters.rstrip('=').lower():0<{_ID_LENGTH}}"
