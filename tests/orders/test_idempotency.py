@@ -184,6 +184,26 @@ def test_a_caller_who_hangs_up_leaves_the_answer_to_its_resend(tmp_path: Path) -
     assert desk.sent == 1
 
 
+@pytest.mark.parametrize(("others", "sent"), [(0, 1), (1, 2)])
+def test_a_call_that_waits_is_sent_while_one_of_its_callers_is_still_there(
+    tmp_path: Path, others: int, sent: int
+) -> None:
+    one_order = {"windows": {"orders_10s": {"capacity": 1}}, "wait_at": 1}
+    desk = Desk(tmp_path, [FILLED], limits=one_order)
+
+    async def life() -> list[Result]:
+        await desk.send(keyed("before"))
+        leaves = desk.clock.monotonic() + 1
+        calls = [desk.front.run(keyed(), gone=lambda: desk.clock.monotonic() > leaves)]
+        calls += [desk.front.run(keyed()) for _ in range(others)]
+        return await asyncio.gather(*calls)
+
+    results = desk.run(life)
+    assert desk.sent == sent
+    assert rows(desk) == sent
+    assert {result.fate.outcome for result in results} == {Outcome.OK if others else Outcome.TRANSIENT}
+
+
 # The end of the process
 
 
