@@ -26,6 +26,9 @@ from sidecar.clock import Clock, SystemClock
 from sidecar.config.model import Config
 from sidecar.health.prober import Prober
 from sidecar.health.setup import condition
+from sidecar.orders.idempotency import IdempotentGateway
+from sidecar.orders.keys import Keys
+from sidecar.store import Store, StoreError
 from sidecar.telemetry.audit import AuditError, AuditLog
 from sidecar.telemetry.events import Bus, Started, Stopped
 from sidecar.telemetry.logs import configure
@@ -73,6 +76,18 @@ class App:
             name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
         }
         self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=rng)
+        self._store = None if config.state.path is None else Store(config.state.path)
+        self.fronts = {
+            name: IdempotentGateway(
+                self.gateways[name],
+                profile,
+                self._keys(name),
+                deadline_seconds=settings.deadline_seconds,
+                bus=self._bus,
+                clock=clock,
+            )
+            for name, (settings, profile, _) in brokers.items()
+        }
         self._probing: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
@@ -90,7 +105,7 @@ class App:
         self._news = NewsLog(config.log.repeat_seconds, clock)
         self.api = Api(
             config,
-            self.gateways,
+            self.fronts,
             bus=self._bus,
             clock=clock,
             health=self._state,
@@ -102,6 +117,7 @@ class App:
 
         Raises:
             AuditError: when the audit log cannot be written, or is in use by another sidecar.
+            StoreError: when the state file cannot be used, or is in use by another sidecar.
             ApiError: when a socket cannot be opened.
         """
         began = time.monotonic()
@@ -109,9 +125,11 @@ class App:
         self._bus.on_failure = self._metrics.count_failure
         for listener in (self._audit, self._metrics, self._traces, self._news):
             listener.subscribe(self._bus)
-        for gateway in self.gateways.values():
-            await gateway.open()
         try:
+            if self._store is not None:
+                await self._store.open()
+            for gateway in self.gateways.values():
+                await gateway.open()
             await self.api.start()
         except BaseException:
             await self._let_go()
@@ -126,23 +144,35 @@ class App:
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""
         self._state.why_not = "stopping"
-        for gateway in self.gateways.values():
+        for name, gateway in self.gateways.items():
             gateway.wind_down()
+            self.fronts[name].wind_down()
         for probing in self._probing:
             probing.cancel()
         await asyncio.gather(*self._probing, return_exceptions=True)
         unfinished = await self.api.stop(DRAIN_SECONDS)
+        for front in self.fronts.values():
+            await front.finish()
         for gateway in self.gateways.values():
             await gateway.close()
         self._bus.emit(Stopped(reason, unfinished))
+        if self._store is not None:
+            await self._store.close()
         self._news.close()
         await asyncio.to_thread(self._traces.shutdown, TRACES_SECONDS)
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
 
+    def _keys(self, broker: str) -> Keys | None:
+        if self._store is None:
+            return None
+        return Keys(self._store, broker, self._config.state.idempotency_seconds, self._clock)
+
     async def _let_go(self) -> None:
-        """Close what was opened before it turned out that the sockets cannot be."""
+        """Close what was opened before it turned out that something cannot be."""
         for gateway in self.gateways.values():
             await gateway.close()
+        if self._store is not None:
+            await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
 
 
@@ -169,7 +199,7 @@ async def _serve(config: Config, source: Path) -> int:
     app = App(config, SystemClock())
     try:
         await app.start()
-    except (ApiError, AuditError) as failure:
+    except (ApiError, AuditError, StoreError) as failure:
         log.critical("The sidecar cannot start", why=str(failure), config=str(source))
         return 1
     # What is here now stays for good: looked at again, it would hold up calls for tens of milliseconds at a time.

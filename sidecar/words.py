@@ -88,6 +88,8 @@ class RefusalKind(StrEnum):
     """It was sent and no answer came: it may have been executed."""
     BAD_REQUEST = "bad_request"
     """The sidecar could not take the request (too large, malformed); the broker never saw it."""
+    UNRECORDED = "unrecorded"
+    """It could not be written down first, as it has to be; so it was not sent."""
 
 
 class BreakerState(StrEnum):

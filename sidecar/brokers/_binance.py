@@ -10,6 +10,7 @@ from sidecar.brokers._answers import OK, Body, error_of, json_of, looks_whole, p
 from sidecar.brokers._binance_keys import BinanceSigner, identified
 from sidecar.brokers._binance_kinds import OTHER, OTHER_READ, Lines
 from sidecar.brokers._binance_rules import Costs, Route, Rule
+from sidecar.brokers._essence import joined, without
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.profile import (
     Endpoint,
@@ -23,7 +24,7 @@ from sidecar.brokers.profile import (
     Verdict,
     WindowSpec,
 )
-from sidecar.wire import Answer, Headers, Request
+from sidecar.wire import Answer, Headers, Request, header
 from sidecar.words import Effect, Outcome, RefusalKind
 
 _ANNOUNCING: Final = frozenset({"exchange_info", "get_order_rate_limit"})
@@ -31,6 +32,8 @@ _ANNOUNCEMENT_BYTES: Final = 64 * 1024
 """`rateLimits` stands at the front of `exchangeInfo`; the megabytes of symbols behind it are not looked at."""
 _INTERVALS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
 _SOON_SECONDS: Final = 60
+_RENEWED: Final = frozenset({"timestamp", "recvWindow", "signature"})
+"""[doc] "Endpoint security": what signing adds to a request."""
 _LONGEST_COUNT: Final = 15
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CANCELS: Final = frozenset({"cancel_order", "cancel_algo_order"})
@@ -252,6 +255,16 @@ class BinanceProfile:
         """What the audit log keeps of this call."""
         return _binance_facts.facts(request, answer)
 
+    def essence(self, request: Request) -> bytes:
+        """Path and parameters without those that every signature renews, and the key, which names the account."""
+        return joined(
+            request.method.encode(),
+            _bytes(request.path),
+            without(_RENEWED, _bytes(request.query)),
+            without(_RENEWED, request.body),
+            header(request.headers, b"x-mbx-apikey") or b"",
+        )
+
     def signer(self, keys: Keys) -> BinanceSigner:
         """Signs with HMAC-SHA256 or Ed25519. Raises ValueError for a private key that is no Ed25519 one."""
         return BinanceSigner(self._tables.routes, keys)
@@ -278,6 +291,10 @@ class BinanceProfile:
 
 
 _OTHERS: Final = {"read": OTHER_READ, "change": OTHER}
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _is_count(value: bytes) -> bool:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from sidecar.brokers._answers import OK, number, settled, waiting
+from sidecar.brokers._essence import everything, joined
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._rate_limit_headers import told_by
 from sidecar.brokers._refusals import envelope, sentence
@@ -148,6 +149,10 @@ class Generic:
     def facts(self, request: Request, answer: Answer | None) -> OrderFacts:  # noqa: ARG002 - the protocol's signature
         """Nothing beyond the call itself: which fields would be safe to keep is not known."""
         return OrderFacts()
+
+    def essence(self, request: Request) -> bytes:
+        """The request as it is, since what may be renewed in it is not known, and who asks."""
+        return joined(everything(request), header(request.headers, b"authorization") or b"")
 
     def signer(self, keys: Keys) -> None:
         """Nothing: how this broker wants to be signed to is not known."""

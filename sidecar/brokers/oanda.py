@@ -5,6 +5,7 @@ from typing import Final
 
 from sidecar.brokers import _oanda_answers, _oanda_lookup
 from sidecar.brokers._answers import OK, looks_whole, settled
+from sidecar.brokers._essence import everything
 from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_CHANGE, UNKNOWN_READ, Rule
 from sidecar.brokers._oanda_keys import OandaSigner, identified
 from sidecar.brokers._paths import PathTree
@@ -108,6 +109,10 @@ class Oanda:
     def facts(self, request: Request, answer: Answer | None) -> OrderFacts:
         """What the audit log keeps of this call."""
         return _oanda_answers.facts(request, answer, request.path.split("/"))
+
+    def essence(self, request: Request) -> bytes:
+        """The request as it is: nothing in it is renewed, and its path names the account."""
+        return everything(request)
 
     def signer(self, keys: Keys) -> OandaSigner:
         """Shows the bearer token."""

@@ -238,6 +238,13 @@ class Profile(Protocol):
     def facts(self, request: Request, answer: Answer | None) -> OrderFacts:
         """What the audit log keeps of this call."""
 
+    def essence(self, request: Request) -> bytes:
+        """What a request asks for, without what differs when a bot asks for the same again, such as a signature.
+
+        Two requests with the same essence would have the same effect on the same account. It is hashed before it is
+        kept anywhere: it may hold a key. Never raises.
+        """
+
     def signer(self, keys: Keys) -> Signer | None:
         """What signs with these keys; None when nothing is known of how this broker wants to be signed to.
 

@@ -61,7 +61,7 @@ class Fate:
     why: Why | RefusalKind | None = None
     """Why no further retry, or why the sidecar refused; None when it succeeded or the broker's business no stands."""
     source: str = "broker"
-    """Who wrote the answer: `broker` or `sidecar`."""
+    """Who wrote the answer: `broker` or `sidecar`; or `store`, which kept the answer to the same call."""
     reconciled: bool = False
     """Whether the outcome was in doubt, and was found out by asking the broker."""
     order: str = ""

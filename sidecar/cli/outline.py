@@ -55,8 +55,15 @@ def _general(plan: Values) -> list[Row]:
         ("metrics", f"http://{listeners['scrape']}/metrics"),
         ("traces", _traces(plan["telemetry"])),
         ("audit log", f"{audit['directory']}, kept {audit['retention_days']} days"),
+        ("state", _state(plan["state"])),
         ("log", f"{plan['log']['level']} and above, format {plan['log']['format']}"),
     ]
+
+
+def _state(state: Values) -> str:
+    if state["path"] is None:
+        return "none kept; calls with an Idempotency-Key are refused"
+    return f"{state['path']}, answers by Idempotency-Key kept {seconds(state['idempotency_seconds'])}"
 
 
 def _traces(telemetry: Values) -> str:

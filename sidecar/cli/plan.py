@@ -31,6 +31,10 @@ def plan(config: Config, environ: Mapping[str, str]) -> Values:
         },
         "brokers": [_broker(name, broker) for name, broker in config.brokers.items()],
         "audit": {"directory": str(config.audit.directory), "retention_days": config.audit.retention_days},
+        "state": {
+            "path": None if config.state.path is None else str(config.state.path),
+            "idempotency_seconds": config.state.idempotency_seconds,
+        },
         "telemetry": _telemetry(config, environ),
         "log": config.log.model_dump(),
     }

@@ -17,7 +17,7 @@ _LONGEST_SOCKET_PATH = 107
 
 def errors(config: Config) -> list[Finding]:
     """What keeps the sidecar from being started."""
-    found = [*_listeners(config), *_socket(config), *_token(config), *_audit(config)]
+    found = [*_listeners(config), *_socket(config), *_token(config), *_state(config), *_audit(config)]
     for name, broker in config.brokers.items():
         found += broker_errors(name, broker, config)
     return found
@@ -81,6 +81,17 @@ def _token(config: Config) -> Iterator[Finding]:
         read_secret(config.listen.token_file)
     except SecretFileError as error:
         yield Finding(("listen", "token_file"), str(error), "the path of a file that holds the token and nothing else")
+
+
+def _state(config: Config) -> Iterator[Finding]:
+    path = config.state.path
+    if path is None:
+        return
+    if path.is_dir():
+        yield Finding(("state", "path"), "is a folder", f"the path of a file, such as {path / 'state.db'}")
+    elif not path.parent.is_dir():
+        right = f"an existing folder, or: mkdir -p {path.parent}"
+        yield Finding(("state", "path"), "lies in a folder that does not exist", right)
 
 
 def _audit(config: Config) -> Iterator[Finding]:

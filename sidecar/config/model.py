@@ -84,6 +84,18 @@ class Scrape(Part):
     address: Address = Field("0.0.0.0:9464", description="Read-only listener: /metrics and health.")
 
 
+class State(Part):
+    """What must survive a restart."""
+
+    path: File | None = Field(
+        None,
+        description="State file, for one sidecar alone; its folder must exist. Without it no Idempotency-Key is taken.",
+    )
+    idempotency_seconds: PositiveSeconds = Field(
+        86400, description="How long the answer to an Idempotency-Key is kept, in seconds."
+    )
+
+
 class Audit(Part):
     """The audit log."""
 
@@ -372,6 +384,7 @@ class Config(Part):
     bot: BotName = Field("bot", description="Name of the bot beside it, told by the metrics and in every audit line.")
     listen: Listen = Listen()
     scrape: Scrape = Scrape()
+    state: State = State()
     audit: Audit = Audit()
     telemetry: Telemetry = Telemetry()
     log: Log = Log()

@@ -241,6 +241,21 @@ class CallFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class CallReplayed:
+    """A call with an idempotency key was answered without sending it."""
+
+    broker: str
+    endpoint: str
+    result: str
+    """One of `REPLAYS`."""
+
+
+REPLAYS = ("replayed", "conflict", "in_doubt", "unavailable")
+"""`replayed`: with the answer of the call that came first. `conflict`: the key belongs to another request. `in_doubt`:
+the first one has no answer (yet) and may have been executed. `unavailable`: the key cannot be used, or not be kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallRefused:
     """A request was turned away at the door: no broker, too large, or a caller that may not trade."""
 
@@ -317,6 +332,7 @@ Event = (
     | OrderLookedUp
     | ClockOffsetLearnt
     | CallFinished
+    | CallReplayed
     | CallRefused
     | StreamOpened
     | StreamMessages

@@ -72,6 +72,7 @@ SEEN: Mapping[type, Seen] = {
         audit=True,
         log=True,
     ),
+    events.CallReplayed: Seen(("sidecar_idempotent_calls_total",), audit=True),
     events.CallRefused: Seen(("sidecar_refused_requests_total",), audit=True, log=True),
     events.StreamOpened: Seen(("sidecar_streams_open", "sidecar_stream_reconnects_total"), audit=True, log=True),
     events.StreamMessages: Seen(

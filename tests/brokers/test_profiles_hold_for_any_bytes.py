@@ -106,7 +106,9 @@ def test_no_bytes_make_a_profile_raise(profile: Profile, request: Request, answe
     facts = profile.facts(request, answer)
     readings = profile.readings(answer.headers)
     learnt = profile.learn(intent, answer)
+    essence = profile.essence(request)
 
+    assert essence == profile.essence(request)
     assert intent.endpoint in profile.endpoints
     assert all(cost > 0 for _, cost in intent.costs)
     assert verdict.reason in {"", *REASONS}

@@ -290,3 +290,18 @@ def test_the_error_counts_its_problems(tmp_path: Path) -> None:
         load(written(tmp_path, f"bot: 1\nlog: 1\n{BINANCE}"), {})
 
     assert str(refused.value).splitlines()[0] == f"{tmp_path}/sidecar.yaml: 2 problems"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("", "is a folder"), ("none/state.db", "lies in a folder that does not exist")]
+)
+def test_a_state_file_needs_a_folder_to_lie_in(tmp_path: Path, name: str, wrong: str) -> None:
+    (problem,) = problems_of(tmp_path, f"state: {{path: '{tmp_path / name}'}}\n{BINANCE}")
+
+    assert (problem.key, problem.wrong) == ("state.path", wrong)
+
+
+def test_a_state_file_that_is_not_there_yet_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+
+    assert accepted(tmp_path, f"state: {{path: '{path}'}}\n{BINANCE}").config.state.path == path

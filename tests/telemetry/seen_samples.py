@@ -95,6 +95,7 @@ SAMPLES: dict[type, Event] = {
         events.OrderLookedUp("binance", "place_order", 1, LookResult.FOUND, "FILLED"),
         events.ClockOffsetLearnt("binance", None, 1.5, ClockSource.SERVER_TIME),
         REFUSED_CALL,
+        events.CallReplayed("binance", "place_order", "replayed"),
         events.CallRefused("", "foreign_host", "tcp"),
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),

@@ -36,9 +36,11 @@ CREATE TABLE idempotency (
   broker      TEXT NOT NULL,
   key         TEXT NOT NULL,
   fingerprint TEXT NOT NULL, -- of the request that came first
-  status      INTEGER, -- NULL, like the next two, until there is an answer
-  headers     TEXT,
+  status      INTEGER, -- NULL, like the next four, until there is an answer
+  reason      TEXT,
+  headers     TEXT, -- JSON: pairs in their order
   body        BLOB,
+  fate        TEXT, -- JSON: what became of the call
   created_at  REAL NOT NULL,
   PRIMARY KEY (broker, key)
 ) STRICT;

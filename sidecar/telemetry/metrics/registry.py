@@ -14,6 +14,7 @@ from sidecar.telemetry.metrics.breakers import BreakerMetrics
 from sidecar.telemetry.metrics.calls import CallMetrics
 from sidecar.telemetry.metrics.condition import ConditionMetrics
 from sidecar.telemetry.metrics.families import AnyFamily
+from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
 from sidecar.telemetry.metrics.limits import LimitMetrics
 from sidecar.telemetry.metrics.own import OwnMetrics, ReadAudit, ReadSpans
 from sidecar.telemetry.metrics.streams import StreamMetrics
@@ -51,6 +52,7 @@ class Metrics(Collector):
         self._read_audit, self._read_spans = read_audit, read_spans
         self._subjects: tuple[Subject, ...] = (
             CallMetrics(shapes, traced),
+            IdempotencyMetrics(shapes),
             ConditionMetrics(shapes),
             BreakerMetrics(shapes),
             LimitMetrics(shapes, traced),

@@ -1,0 +1,328 @@
+"""`Idempotency-Key`: a bot may send the same call again, and it is executed once.
+
+The key is on the disk before the first byte leaves, and its answer before the bot gets it. What lies between the two at
+a crash is in doubt: it is told so, and never sent again.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from typing import Final
+
+from sidecar.brokers.profile import Intent, Profile
+from sidecar.calls.gateway import Gateway
+from sidecar.calls.model import Fate, Result
+from sidecar.clock import Clock
+from sidecar.orders.keys import Kept, Keys
+from sidecar.store import StoreError
+from sidecar.telemetry.events import Bus, CallReplayed
+from sidecar.telemetry.state import BrokerReading
+from sidecar.wire import Answer, Headers, Request, header
+from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
+
+HEADER: Final = b"idempotency-key"
+LARGEST_KEPT_BYTES: Final = 1024 * 1024
+"""A larger answer is not kept: the same call is then in doubt. No answer about an order comes near it."""
+
+_KEY: Final = re.compile(rb"[\x20-\x7e]{1,255}")
+_NOT_EXECUTED: Final = frozenset({Outcome.TRANSIENT, Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE})
+_SHORTEST_SECONDS: Final = 0.001
+"""A deadline that is over is still a deadline: the call is then refused, and that is on the record."""
+
+_UNPROCESSABLE: Final = 422
+_BAD_REQUEST: Final = 400
+_INSUFFICIENT_STORAGE: Final = 507
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a caller gets; `how` is one of the replays, or None when the call was carried out."""
+
+    result: Result
+    how: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A call with a key that can be used."""
+
+    key: str
+    fingerprint: str
+    request: Request
+    ends: float
+    """Monotonic seconds at which its caller stops waiting."""
+    traceparent: bytes | None
+    tracestate: bytes | None
+    gone: Callable[[], bool]
+    """Whether its caller has hung up."""
+    what: str
+    """The call in words: its broker, endpoint and client id."""
+
+
+class _Underway:
+    """A call with a key, on its way in a task of its own: a caller who hangs up does not take it along."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self.task: asyncio.Task[_Told]
+        self.callers: list[Callable[[], bool]] = []
+        """Each tells whether it has hung up; when all have, an order that still waits is not sent any more."""
+        self.sending = False
+        self.ended = False
+
+    def end(self) -> None:
+        """The sidecar stops: cut it short where it waits for the broker, so that it is told and kept what became of it.
+
+        Never while it is written down, which takes no time worth speaking of.
+        """
+        if self.sending and not self.ended:
+            self.task.cancel()
+        self.ended = True
+
+
+class IdempotentGateway:
+    """The way to one broker, for calls with and without a key."""
+
+    def __init__(
+        self, gateway: Gateway, profile: Profile, keys: Keys | None, *, deadline_seconds: float, bus: Bus, clock: Clock
+    ) -> None:
+        """`keys` is None where no state is kept; `deadline_seconds` holds for callers who do not say."""
+        self.name = gateway.name
+        self._gateway = gateway
+        self._profile = profile
+        self._keys = keys
+        self._deadline = deadline_seconds
+        self._bus = bus
+        self._clock = clock
+        self._stopping = False
+        self._underway: dict[str, _Underway] = {}
+
+    async def run(
+        self,
+        request: Request,
+        *,
+        deadline_seconds: float | None = None,
+        traceparent: bytes | None = None,
+        tracestate: bytes | None = None,
+        gone: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """Carry one call; one that has an effect and carries a key at most once, however often it comes."""
+        if header(request.headers, HEADER) is None:
+            return await self._gateway.run(
+                request, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate, gone=gone
+            )
+        values = [value.strip() for name, value in request.headers if name.lower() == HEADER]
+        bare = Request(request.method, request.target, _without_key(request.headers), request.body)
+        intent = self._profile.understand(bare)
+        if intent.effect is Effect.READ:
+            # Reading twice changes nothing, and an old answer to a read is a wrong one.
+            return await self._gateway.run(
+                bare, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate, gone=gone
+            )
+        objection = self._objection(values, intent)
+        if objection:
+            told = _Told(self._refused(_BAD_REQUEST, RefusalKind.BAD_REQUEST, objection), "unavailable")
+        else:
+            seconds = self._deadline if deadline_seconds is None else deadline_seconds
+            told = await self._once(
+                _Keyed(
+                    values[0].decode(),
+                    sha256(self._profile.essence(bare)).hexdigest(),
+                    bare,
+                    self._clock.monotonic() + seconds,
+                    traceparent,
+                    tracestate,
+                    gone,
+                    _words(self.name, intent),
+                )
+            )
+        if told.how is not None:
+            self._bus.emit(CallReplayed(self.name, intent.endpoint.name, told.how))
+        return told.result
+
+    def wind_down(self) -> None:
+        """The sidecar is about to end: a caller who is cancelled from now on is still told what became of its call."""
+        self._stopping = True
+
+    async def finish(self) -> None:
+        """End what is still under way, also without a caller, and write down what became of it."""
+        tasks = [underway.task for underway in self._underway.values()]
+        for underway in list(self._underway.values()):
+            underway.end()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # Calls with a key
+
+    def _objection(self, values: list[bytes], intent: Intent) -> str:
+        if self._keys is None:
+            return "not sent: an Idempotency-Key needs a state file to be kept in; set state.path, or leave the key out"
+        if len(values) != 1 or not _KEY.fullmatch(values[0]):
+            return "not sent: an Idempotency-Key must be given once, as 1 to 255 printable ASCII characters"
+        if intent.endpoint.stream:
+            return "not sent: a stream cannot be replayed; leave out the Idempotency-Key"
+        return ""
+
+    async def _once(self, call: _Keyed) -> _Told:
+        underway = self._underway.get(call.key)
+        if underway is None:
+            return await self._outcome(self._begin(call), call) or self._too_late(call)
+        if underway.fingerprint != call.fingerprint:
+            return self._conflict()
+        told = await self._outcome(underway, call, call.ends - self._clock.monotonic())
+        if told is None:
+            return self._too_late(call)
+        if told.how is None:
+            return _Told(Result(told.result.answer, replace(told.result.fate, source="store")), "replayed")
+        return told
+
+    def _begin(self, call: _Keyed) -> _Underway:
+        underway = self._underway[call.key] = _Underway(call.fingerprint)
+        underway.task = asyncio.create_task(self._first(call, underway), name=f"keyed call to {self.name}")
+        underway.task.add_done_callback(partial(self._forget, call.key))
+        return underway
+
+    def _forget(self, key: str, task: asyncio.Task[_Told]) -> None:
+        self._underway.pop(key, None)
+        if not task.cancelled():
+            # Its callers may all have gone: a failure must not wait for somebody to fetch it.
+            task.exception()
+
+    async def _outcome(self, underway: _Underway, call: _Keyed, seconds: float | None = None) -> _Told | None:
+        """What becomes of a call under way; None when it has not ended within `seconds`."""
+        underway.callers.append(call.gone)
+        task = underway.task
+        try:
+            await asyncio.wait({task}, timeout=seconds)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if not self._stopping or caller is None:
+                raise
+            caller.uncancel()
+            underway.end()
+            await asyncio.wait({task})
+        if not task.done():
+            return None
+        if task.cancelled():
+            return self._in_doubt(f"{call.what} was cut short")
+        return task.result()
+
+    async def _first(self, call: _Keyed, underway: _Underway) -> _Told:
+        keys = self._keys
+        assert keys is not None, "a call without a state file was refused before"  # noqa: S101 - for the reader
+        try:
+            kept = await keys.reserve(call.key, call.fingerprint)
+        except StoreError:
+            kept = await self._found(keys, call.key)
+            if kept is None:
+                return self._unrecorded()
+        if kept is not None:
+            return self._replay(kept, call)
+        if underway.ended:
+            with suppress(StoreError):
+                await keys.free(call.key)
+            return self._stopped()
+        underway.sending = True
+        try:
+            seconds = max(_SHORTEST_SECONDS, call.ends - self._clock.monotonic())
+            result = await self._gateway.run(
+                call.request,
+                deadline_seconds=seconds,
+                traceparent=call.traceparent,
+                tracestate=call.tracestate,
+                gone=lambda: all(gone() for gone in underway.callers),
+            )
+        finally:
+            underway.sending = False
+        # The bot gets its answer whatever the disk does; a key without one is in doubt, which is safe.
+        with suppress(StoreError):
+            await self._settle(keys, call.key, result)
+        return _Told(result, None)
+
+    @staticmethod
+    async def _found(keys: Keys, key: str) -> Kept | None:
+        """A full disk can still be read."""
+        try:
+            return await keys.find(key)
+        except StoreError:
+            return None
+
+    @staticmethod
+    async def _settle(keys: Keys, key: str, result: Result) -> None:
+        fate = result.fate
+        if fate.outcome in _NOT_EXECUTED or (fate.source == "sidecar" and fate.outcome is Outcome.FATAL):
+            await keys.free(key)
+        elif len(result.answer.body) <= LARGEST_KEPT_BYTES:
+            await keys.answer(key, result)
+
+    # What is told without sending anything
+
+    def _replay(self, kept: Kept, call: _Keyed) -> _Told:
+        if kept.fingerprint != call.fingerprint:
+            return self._conflict()
+        if kept.result is None:
+            return self._in_doubt(f"the answer to {call.what} was lost, in a restart or on a full disk")
+        return _Told(kept.result, "replayed")
+
+    def _conflict(self) -> _Told:
+        message = "not sent: this Idempotency-Key was used for another request; use a new key for a new request"
+        return _Told(self._refused(_UNPROCESSABLE, RefusalKind.BAD_REQUEST, message), "conflict")
+
+    def _too_late(self, call: _Keyed) -> _Told:
+        return self._in_doubt(f"{call.what} is still under way; ask again with the same key, or")
+
+    def _in_doubt(self, what: str) -> _Told:
+        end = "" if what.endswith(" or") else ";"
+        message = f"sent once, outcome unknown: {what}{end} look it up before sending it under another key"
+        answer = self._gateway.refuse(RefusalKind.UNKNOWN, message).answer
+        # How often it was transmitted is lost; none would say that nothing was sent.
+        fate = Fate(Outcome.UNKNOWN, attempts=1, why=RefusalKind.UNKNOWN, source="store")
+        return _Told(Result(answer, fate), "in_doubt")
+
+    def _unrecorded(self) -> _Told:
+        message = "not sent: the state file does not take the Idempotency-Key; make room on its disk, see the log"
+        refused = self._refused(_INSUFFICIENT_STORAGE, RefusalKind.UNRECORDED, message)
+        return _Told(Result(refused.answer, replace(refused.fate, outcome=Outcome.TRANSIENT)), "unavailable")
+
+    def _stopped(self) -> _Told:
+        refused = self._gateway.refuse(RefusalKind.UNREACHABLE, "not sent: the sidecar is being stopped")
+        return _Told(Result(refused.answer, replace(refused.fate, outcome=Outcome.TRANSIENT)), "unavailable")
+
+    def _refused(self, status: int, kind: RefusalKind, message: str) -> Result:
+        refused = self._gateway.refuse(kind, message)
+        return Result(Answer(status, refused.answer.headers, refused.answer.body), refused.fate)
+
+    # Everything else is the gateway's own
+
+    def refuse(self, kind: RefusalKind, message: str) -> Result:
+        """An answer by the sidecar itself, in the broker's envelope; the broker saw nothing."""
+        return self._gateway.refuse(kind, message)
+
+    def reading(self) -> BrokerReading:
+        """How the broker stands now."""
+        return self._gateway.reading()
+
+    def reset_breakers(self, group: str | None, reason: str) -> None:
+        """Close one group's breaker, or all; raises KeyError for a group that the broker does not have."""
+        self._gateway.reset_breakers(group, reason)
+
+    def set_breaker_mode(self, group: str | None, mode: BreakerMode, reason: str) -> None:
+        """Run one group's breaker, or all, in another mode; raises KeyError for an unknown group."""
+        self._gateway.set_breaker_mode(group, mode, reason)
+
+    def reset_limits(self, reason: str) -> None:
+        """Forget what was counted of every limit and open the gate."""
+        self._gateway.reset_limits(reason)
+
+
+def _without_key(headers: Headers) -> Headers:
+    return tuple(pair for pair in headers if pair[0].lower() != HEADER)
+
+
+def _words(broker: str, intent: Intent) -> str:
+    named = f" with client id {intent.client_id}" if intent.client_id else ""
+    return f"this {broker} {intent.endpoint.name} call{named}"

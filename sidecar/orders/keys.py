@@ -1,0 +1,117 @@
+"""What is kept of calls with an idempotency key: that they were sent, and how they were answered."""
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sidecar.calls.model import Fate, Result
+from sidecar.clock import Clock
+from sidecar.store import Store
+from sidecar.wire import Answer
+from sidecar.words import Outcome, RefusalKind, Why
+
+SWEPT_AT_ONCE: Final = 100
+"""Old rows that one new row takes along: more than come in, few enough to go unnoticed."""
+
+_FIND: Final = """
+SELECT fingerprint, status, reason, headers, body, fate FROM idempotency
+WHERE broker = ? AND key = ? AND created_at >= ?
+"""
+_SWEEP: Final = """
+DELETE FROM idempotency WHERE rowid IN (
+  SELECT rowid FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ?
+)
+"""
+_RESERVE: Final = "INSERT OR REPLACE INTO idempotency (broker, key, fingerprint, created_at) VALUES (?, ?, ?, ?)"
+_ANSWER: Final = """
+UPDATE idempotency SET status = ?, reason = ?, headers = ?, body = ?, fate = ? WHERE broker = ? AND key = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the state file knows of a key."""
+
+    fingerprint: str
+    result: Result | None
+    """None when the call was begun and its answer never written."""
+
+
+class Keys:
+    """The keys of one broker. Each method raises StoreError when the state file does not take or give it."""
+
+    def __init__(self, store: Store, broker: str, seconds: float, clock: Clock) -> None:
+        """`seconds`: how long a key is kept."""
+        self._store = store
+        self._broker = broker
+        self._seconds = seconds
+        self._clock = clock
+
+    async def reserve(self, key: str, fingerprint: str) -> Kept | None:
+        """Write a key down, and return when it is on the disk; where it is known already, what is kept of it."""
+        now = self._clock.now()
+        oldest = now - self._seconds
+
+        def work(connection: sqlite3.Connection) -> Any:
+            connection.execute(_SWEEP, (oldest, SWEPT_AT_ONCE))
+            row = connection.execute(_FIND, (self._broker, key, oldest)).fetchone()
+            if row is None:
+                connection.execute(_RESERVE, (self._broker, key, fingerprint, now))
+            return row
+
+        return _kept(await self._store.write(work))
+
+    async def find(self, key: str) -> Kept | None:
+        """What is kept of a key; needs no room on the disk."""
+        oldest = self._clock.now() - self._seconds
+
+        def work(connection: sqlite3.Connection) -> Any:
+            return connection.execute(_FIND, (self._broker, key, oldest)).fetchone()
+
+        return _kept(await self._store.read(work))
+
+    async def answer(self, key: str, result: Result) -> None:
+        """Keep the answer to a key that was reserved."""
+        answer = result.answer
+        headers = json.dumps([[name.decode("latin-1"), value.decode("latin-1")] for name, value in answer.headers])
+        row = (answer.status, answer.reason, headers, answer.body, _fate_text(result.fate), self._broker, key)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_ANSWER, row)
+
+        await self._store.write(work)
+
+    async def free(self, key: str) -> None:
+        """Forget a key, so that it may be used again."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM idempotency WHERE broker = ? AND key = ?", (self._broker, key))
+
+        await self._store.write(work)
+
+
+def _kept(row: Any) -> Kept | None:
+    if row is None:
+        return None
+    fingerprint, status, reason, headers, body, fate = row
+    if status is None:
+        return Kept(fingerprint, None)
+    pairs = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in json.loads(headers))
+    return Kept(fingerprint, Result(Answer(status, pairs, body, reason), _fate(fate)))
+
+
+def _fate_text(fate: Fate) -> str:
+    return json.dumps(asdict(fate))
+
+
+def _fate(text: str) -> Fate:
+    told = json.loads(text)
+    outcome, why = Outcome(told.pop("outcome")), _why(told.pop("why"))
+    return Fate(**told | {"outcome": outcome, "why": why, "source": "store"})
+
+
+def _why(text: str | None) -> Why | RefusalKind | None:
+    if text is None:
+        return None
+    return Why(text) if text in set(Why) else RefusalKind(text)
