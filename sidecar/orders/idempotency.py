@@ -29,7 +29,10 @@ LARGEST_KEPT_BYTES: Final = 1024 * 1024
 """A larger answer is not kept: the same call is then in doubt. No answer about an order comes near it."""
 
 _KEY: Final = re.compile(rb"[\x20-\x7e]{1,255}")
-_NOT_EXECUTED: Final = frozenset({Outcome.TRANSIENT, Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE})
+_NOT_EXECUTED: Final = frozenset(
+    {Outcome.TRANSIENT, Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE, Outcome.FATAL}
+)
+"""What frees the key. A fatal failure is among them: once the clock or the key is mended, the call may go."""
 _SHORTEST_SECONDS: Final = 0.001
 """A deadline that is over is still a deadline: the call is then refused, and that is on the record."""
 
@@ -254,7 +257,7 @@ class IdempotentGateway:
     @staticmethod
     async def _settle(keys: Keys, key: str, result: Result) -> None:
         fate = result.fate
-        if fate.outcome in _NOT_EXECUTED or (fate.source == "sidecar" and fate.outcome is Outcome.FATAL):
+        if fate.outcome in _NOT_EXECUTED:
             await keys.free(key)
         elif len(result.answer.body) <= LARGEST_KEPT_BYTES:
             await keys.answer(key, result)

@@ -56,7 +56,7 @@ def test_a_resend_after_a_restart_gets_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("step", "outcome"),
-    [(MARGIN, Outcome.REJECTED), (BAD_KEY, Outcome.FATAL), (AMBIGUOUS, Outcome.UNKNOWN), (LOST, Outcome.UNKNOWN)],
+    [(MARGIN, Outcome.REJECTED), (AMBIGUOUS, Outcome.UNKNOWN), (LOST, Outcome.UNKNOWN)],
 )
 def test_what_is_final_or_in_doubt_is_kept_with_its_fate(tmp_path: Path, step: Step, outcome: Outcome) -> None:
     desk = Desk(tmp_path, [step, FILLED])
@@ -66,10 +66,10 @@ def test_what_is_final_or_in_doubt_is_kept_with_its_fate(tmp_path: Path, step: S
     assert bytes_of(first) == bytes_of(second)
 
 
-@pytest.mark.parametrize("step", [DEFINITE, NEVER_SENT, LIMITED])
+@pytest.mark.parametrize("step", [DEFINITE, NEVER_SENT, LIMITED, BAD_KEY])
 def test_what_was_not_executed_frees_the_key(tmp_path: Path, step: Step) -> None:
     desk = Desk(tmp_path, [step, FILLED], **ONE_ATTEMPT)
-    assert desk.once().fate.outcome in {Outcome.TRANSIENT, Outcome.RATE_LIMITED}
+    assert desk.once().fate.outcome in {Outcome.TRANSIENT, Outcome.RATE_LIMITED, Outcome.FATAL}
     desk.clock.advance(60)
     assert desk.once().fate.header() == b"ok; attempts=1"
     assert (desk.sent, desk.how) == (2, [])

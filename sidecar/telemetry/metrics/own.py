@@ -31,7 +31,10 @@ class OwnMetrics:
     def __init__(self, *, bot: str, version: str) -> None:
         self._info = Family("sidecar_info", "The sidecar's version and its bot.", ("version", "bot"), "info")
         self._info[version, bot].value = 1
-        self._start = Family("sidecar_start_duration_seconds", "Time from the first room opened to readiness; loading the program comes before it.")
+        self._start = Family(
+            "sidecar_start_duration_seconds",
+            "Time from the first room opened to readiness; loading the program comes before it.",
+        )
         self._refused = counter(
             "sidecar_refused_requests_total", "Requests turned away at the door.", ("listener", "reason")
         ).born(product(LISTENERS, REFUSAL_REASONS))
