@@ -46,6 +46,8 @@ FED = {
     "sidecar_rate_limit_rejections_total",
     "sidecar_broker_state",
     "sidecar_broker_state_transitions_total",
+    "sidecar_order_lookups_total",
+    "sidecar_idempotent_calls_total",
     "sidecar_broker_next_probe_timestamp_seconds",
     "sidecar_info",
     "sidecar_stream_messages_total",
@@ -56,7 +58,7 @@ FED = {
 NOT_YET = (
     "sidecar_degradation_",
     "sidecar_orders",
-    "sidecar_order_",
+    "sidecar_order_queue_",
     "sidecar_operation",
     "sidecar_errors_",
     "sidecar_notifications_",
