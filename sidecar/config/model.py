@@ -138,7 +138,7 @@ class Timeouts(Part):
     """How long one attempt may take in each phase."""
 
     connect_seconds: PositiveSeconds = Field(3, description="Seconds for TCP and TLS.")
-    answer_seconds: PositiveSeconds = Field(10, description="Seconds from the last byte sent to the whole answer.")
+    answer_seconds: PositiveSeconds = Field(6, description="Seconds from the first byte sent to the whole answer.")
     stream_idle_seconds: PositiveSeconds = Field(30, description="Seconds of silence after which a stream is lost.")
 
 

@@ -78,7 +78,7 @@ def test_a_right_configuration_shows_what_would_run(
         "traces where OTEL_EXPORTER_OTLP_ENDPOINT says (http/protobuf), 100 % of plain reads",
         "audit log audit, kept 30 days",
         "calls /binance/... -> https://fapi.binance.com/...",
-        "deadline 9 s; connect 3 s, answer 10 s, silent stream 30 s",
+        "deadline 9 s; connect 3 s, answer 6 s, silent stream 30 s",
         "retry preset binance: 4 attempts, after 1, 2 and 4 s, give or take 20 %",
         "place_order: 1 attempt, no retry",
         "opens after 5 failures in a row,",
