@@ -9,14 +9,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sidecar.brokers.profile import Keys
 from sidecar.wire import Headers, Request, header
+
+if TYPE_CHECKING:  # some 10 MB that only who signs with Ed25519 pays for
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 KEY_HEADER: Final = b"X-MBX-APIKEY"
 DEFAULT_WINDOW_MS: Final = 5000
@@ -39,8 +39,11 @@ def seal_of(keys: Keys) -> Seal:
     return lambda payload: quote(base64.b64encode(private.sign(payload)).decode(), safe="")
 
 
-def ed25519(pem: str) -> Ed25519PrivateKey:
+def ed25519(pem: str) -> "Ed25519PrivateKey":
     """The key that a PEM text holds. Raises ValueError, without a word of the text, when it holds none."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - likewise
+
     try:
         found = load_pem_private_key(pem.encode(), password=None)
     except Exception:  # noqa: BLE001 - the library raises several kinds, and their words could quote the text
