@@ -153,10 +153,10 @@ def test_a_slow_answer_is_waited_for(fault: str, bot: Bot, broker: Simulated, cl
 
 
 @pytest.mark.parametrize("bot", ON_BINANCE, indirect=True)
-def test_a_rate_limit_without_an_end_is_told_as_one_and_stops_what_follows(
+def test_a_rate_limit_longer_than_a_call_may_take_is_told_as_one_and_stops_what_follows(
     bot: Bot, broker: Simulated, client_id: str
 ) -> None:
-    report = order_under("rate_limited", bot, broker, client_id)
+    report = order_under("rate_limited", bot, broker, client_id, seconds=30)
     assert report.fate.startswith("rate_limited; attempts=1")
     assert bot.buy(client_id).fate.startswith("rate_limited; attempts=0")
     assert broker.executions(client_id) == 0
