@@ -141,3 +141,67 @@ class ClockSource(StrEnum):
     """The `Date` header of an answer."""
     SERVER_TIME = "server_time"
     """The broker's endpoint for it."""
+
+
+class OrderState(StrEnum):
+    """How far an order is that the sidecar itself carries."""
+
+    ACCEPTED = "accepted"
+    """It is on the disk: whatever happens now, it is not forgotten."""
+    QUEUED = "queued"
+    """It waits for its turn, for a limit or for the broker."""
+    SENDING = "sending"
+    """It is on its way; found in this state after a crash, it may have arrived."""
+    IN_DOUBT = "in_doubt"
+    """It may have been executed. The broker is asked, and nothing is sent again."""
+    WORKING = "working"
+    """The broker has it, and it is not filled yet."""
+    FILLED = "filled"
+    REJECTED = "rejected"
+    """The broker said no; its reason is kept."""
+    CANCELLED = "cancelled"
+    """It was taken back, before or after it was sent; a cancel that did its work ends so too."""
+    EXPIRED = "expired"
+    """Its time ran out, here before it was sent, or at the broker."""
+    DEAD = "dead"
+    """The sidecar has given it up, and a person must look; the reason says whether it may have been executed."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the sidecar still has to do something about it."""
+        return self in _OPEN
+
+    @property
+    def final(self) -> bool:
+        """Whether it can never change again."""
+        return self not in _OPEN and self is not OrderState.WORKING
+
+
+_OPEN = frozenset({OrderState.ACCEPTED, OrderState.QUEUED, OrderState.SENDING, OrderState.IN_DOUBT})
+
+
+class Side(StrEnum):
+    """Which way an order trades."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(StrEnum):
+    """When an order trades, and at what price."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    """A market order once the stop price is reached."""
+    TAKE_PROFIT = "take_profit"
+    """A market order once the stop price is reached from the other side."""
+
+
+class TimeInForce(StrEnum):
+    """How long an order stays in the book."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    DAY = "day"

@@ -7,11 +7,12 @@ how would this broker itself say no (`refuse`).
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
 from sidecar.wire import Answer, Headers, Request
-from sidecar.words import Effect, Outcome, Priority, RefusalKind
+from sidecar.words import Effect, OrderState, OrderType, Outcome, Priority, RefusalKind, Side, TimeInForce
 
 
 class Scope(StrEnum):
@@ -189,6 +190,52 @@ It returns None when the order was not found, which proves nothing.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """An order in words that no broker owns; a profile expresses it as a request."""
+
+    instrument: str
+    """By the broker's own name: `BTCUSDT`, `EUR_USD`."""
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    """Above 0, in the broker's unit: base asset, contracts, units."""
+    client_id: str
+    """By which the order can be found; within the broker's charset and length."""
+    account: str = ""
+    """The broker's name of the account; empty where a key has only one."""
+    price: Decimal | None = None
+    """The limit price; for limit orders, and only for them."""
+    stop_price: Decimal | None = None
+    """What triggers a stop or a take-profit; for them alone."""
+    time_in_force: TimeInForce | None = None
+    """None takes the broker's usual one."""
+    reduce_only: bool = False
+
+
+class Inexpressible(Exception):
+    """Raised when a broker cannot take an order with such terms; the message says which, and what it takes instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Orders of one lane are sent one after the other, in the order in which they came."""
+
+    account: str
+    instrument: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a broker's answer says that an order is."""
+
+    state: OrderState
+    """`working`, `filled`, `rejected`, `cancelled` or `expired`."""
+    broker_order_id: str = ""
+    detail: str = ""
+    """The broker's own word and what was filled, for people: `PARTIALLY_FILLED 0.4 of 1`."""
+
+
 class Profile(Protocol):
     """One kind of broker. Implementations are immutable after construction."""
 
@@ -266,3 +313,32 @@ class Profile(Protocol):
 
     def told_time(self, intent: Intent, answer: Answer) -> float | None:
         """The broker's time in Unix seconds, when this is an answer to that question; precise to the millisecond."""
+
+    # Orders that the sidecar itself carries
+
+    def lane(self, request: Request) -> Lane:
+        """Which account and instrument a request is about; empty strings for what it does not tell."""
+
+    def unsigned(self, request: Request) -> Request:
+        """The request without anything secret or perishable, as it may be kept on the disk and signed later.
+
+        Of the headers only those remain that the meaning of the body depends on.
+        """
+
+    def express(self, terms: OrderTerms) -> Request:
+        """The unsigned request that places this order, asking for the fullest answer. Raises Inexpressible."""
+
+    def cancellation(self, request: Request) -> Request | None:
+        """The unsigned request that cancels, by its client id, the order that `request` places; None for what cannot."""
+
+    def progress(self, request: Request, answer: Answer) -> Progress | None:
+        """What an answer that was `ok` or `rejected` says of the order that the request places or cancels.
+
+        The answer may come from a look, too. A cancel that did its work is `cancelled`. None when it does not say.
+        """
+
+    def price_request(self, terms: OrderTerms) -> Request | None:
+        """The unsigned request that asks for the instrument's prices now; None when this broker cannot be asked."""
+
+    def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:
+        """The price that this order would meet at the market now: the ask for a buy, the bid for a sell."""
