@@ -329,7 +329,7 @@ class Profile(Protocol):
         """The unsigned request that places this order, asking for the fullest answer. Raises Inexpressible."""
 
     def cancellation(self, request: Request) -> Request | None:
-        """The unsigned request that cancels, by its client id, the order that `request` places; None for what cannot."""
+        """The unsigned request that cancels, by its client id, the order that `request` places; None if none can."""
 
     def progress(self, request: Request, answer: Answer) -> Progress | None:
         """What an answer that was `ok` or `rejected` says of the order that the request places or cancels.
