@@ -2,7 +2,8 @@
 
 A profile never touches the network and keeps no state. The call path asks it four questions: what does this request
 mean (`understand`), how did this attempt end (`classify`), what do these headers say about the limits (`readings`), and
-how would this broker itself say no (`refuse`).
+how would this broker itself say no (`refuse`). Of the orders that the sidecar carries itself, it tells how they are
+written (`express`), kept (`unsigned`), taken back (`cancellation`) and followed (`progress`).
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
