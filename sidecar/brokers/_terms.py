@@ -26,7 +26,8 @@ class IdRule:
 
 def check(terms: OrderTerms, ids: IdRule) -> None:
     """Raise Inexpressible unless the terms fit together and an order with them could be found again."""
-    if not terms.instrument:
+    # Half a surrogate pair, which JSON may hold, is not printable either.
+    if not terms.instrument or not terms.instrument.isprintable():
         raise Inexpressible("the order names no instrument: set `instrument` to the broker's own name of it")
     if not ids.pattern.fullmatch(terms.client_id):
         raise Inexpressible(f"the client id does not fit: this broker takes {ids.told}")

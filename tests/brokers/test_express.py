@@ -111,6 +111,8 @@ LIMIT: dict[str, Any] = {"type": OrderType.LIMIT, "price": Decimal(1)}
 STOP: dict[str, Any] = {"type": OrderType.STOP, "stop_price": Decimal(1)}
 EVERYWHERE: list[tuple[dict[str, Any], str]] = [
     ({"instrument": ""}, "names no instrument"),
+    ({"instrument": "BTC\ud800"}, "names no instrument"),
+    ({"instrument": "BTC\r\n"}, "names no instrument"),
     ({"client_id": ""}, "client id does not fit"),
     ({"client_id": "a&side=SELL"}, "client id does not fit"),
     ({"quantity": Decimal(0)}, "`quantity` has to be a number above 0"),
