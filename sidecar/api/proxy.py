@@ -35,9 +35,7 @@ _log = logging.getLogger("sidecar.api")
 class Proxy:
     """Hands calls to the gateways of the configured brokers, and reaches nothing else."""
 
-    def __init__(
-        self, gateways: Mapping[str, Gateway], guard: Guard, bus: Bus, desk: OrderDesk | None = None
-    ) -> None:
+    def __init__(self, gateways: Mapping[str, Gateway], guard: Guard, bus: Bus, desk: OrderDesk | None = None) -> None:
         self._gateways = dict(gateways)
         self._desk = desk
         self._guard = guard

@@ -41,7 +41,9 @@ class Account:
 class OrderDesk:
     """Takes orders for the brokers whose requests the sidecar signs, and tells what became of them."""
 
-    def __init__(self, queues: Mapping[str, OrderQueue], ledger: Ledger, *, bus: Bus, clock: Clock, rng: Random) -> None:
+    def __init__(
+        self, queues: Mapping[str, OrderQueue], ledger: Ledger, *, bus: Bus, clock: Clock, rng: Random
+    ) -> None:
         self._queues = dict(queues)
         self._ledger = ledger
         self._bus = bus
@@ -90,7 +92,7 @@ class OrderDesk:
         return await queue.take(order)
 
     async def heed(self, broker: str, request: Request) -> None:
-        """A bot's request goes straight to the broker: what it cancels must not be sent afterwards. Raises OrderError."""
+        """A bot calls the broker directly: what it cancels must not be sent afterwards. Raises OrderError."""
         queue = self._queues.get(broker)
         if queue is None or not len(queue):
             return
