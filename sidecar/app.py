@@ -108,6 +108,8 @@ class App:
             traced=self._traces.traced,
             read_audit=self._audit.readings,
             read_spans=self._traces.readings,
+            read_store=None if self._store is None else self._store.readings,
+            read_orders=lambda: [queue.reading() for queue in self._queues],
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
         self.api = Api(

@@ -173,7 +173,7 @@ def accepted(order: Order, *, known: bool) -> Answer:
 
 def refused(error: OrderError | StoreError) -> RefusedError:
     """The problem that tells why an order was not taken."""
-    status = STATUSES.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)  # type: ignore[call-overload] # a store's errors are not in the table
+    status = STATUSES[type(error)] if isinstance(error, OrderError) else HTTPStatus.SERVICE_UNAVAILABLE
     told = str(error) if isinstance(error, OrderError) else "the state file cannot be read; see the log"
     return RefusedError(problem(status, told))
 

@@ -89,7 +89,8 @@ class State(Part):
 
     path: File | None = Field(
         None,
-        description="State file, for one sidecar alone; its folder must exist. Without it no Idempotency-Key is taken.",
+        description="State file, for one sidecar alone; its folder must exist. Without it no order is carried and no "
+        "Idempotency-Key taken.",
     )
     idempotency_seconds: PositiveSeconds = Field(
         86400, description="How long the answer to an Idempotency-Key is kept, in seconds."

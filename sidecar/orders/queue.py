@@ -254,10 +254,11 @@ class OrderQueue:
                 await self._recorder.enter_and_save(order, step)
 
     def reading(self) -> OrdersReading:
-        """How many orders are in each state, and since when the oldest waits."""
-        waiting = (order.created_at for order in self._book if order.state is OrderState.QUEUED)
+        """How many orders are in each state, and for how long the oldest has waited."""
+        now = self._clock.now()
+        since = min((order.created_at for order in self._book if order.state is OrderState.QUEUED), default=now)
         counts = {state: self._recorder.counts[state] for state in OrderState if not state.final}
-        return OrdersReading(self.broker, counts, min(waiting, default=None))
+        return OrdersReading(self.broker, counts, max(0.0, now - since))
 
     # The end of a turn, and of a doubt
 

@@ -104,5 +104,5 @@ class OrdersReading:
     broker: str
     counts: Mapping[OrderState, int]
     """By state, for every state that can still change."""
-    oldest: float | None
-    """Unix seconds at which the one that has waited longest was accepted; None when none waits."""
+    oldest_seconds: float
+    """How long the one that has waited longest waits; 0 when none does."""
