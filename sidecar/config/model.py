@@ -400,6 +400,11 @@ class Broker(Part):
     maintenance: Maintenance = Maintenance()
     credentials: Credentials = Credentials()
     queue: Queue = Queue()
+    client_id_seconds: Seconds = Field(
+        0,
+        description="For so long an order's client id counts as an Idempotency-Key: the same order again is answered "
+        "and not sent, another one is refused; 0 for never, as brokers let ids be used again. Needs state.path.",
+    )
     generic: Generic | None = Field(None, description="Only for the generic profile.")
 
     @model_validator(mode="after")
