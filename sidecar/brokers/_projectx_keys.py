@@ -51,6 +51,27 @@ class ProjectXLogin:
             return None
         return Token(value, _left(value, now))
 
+    def stand_in(self, request: Request, now: float) -> Answer | None:
+        """A bot's login or renewal succeeds with a token for show; its logout leaves the sidecar's session alone."""
+        match rule_of(request).endpoint.name:
+            case "log_in" | "log_in_app":
+                more = {"token": _for_show(now)}
+            case "validate_session":
+                more = {"newToken": _for_show(now)}
+            case "log_out":
+                more = {}
+            case _:
+                return None
+        body = {**more, "success": True, "errorCode": 0, "errorMessage": None}
+        return Answer(200, _JSON[:1], json.dumps(body).encode(), "OK")
+
+
+def _for_show(now: float) -> str:
+    """A JSON Web Token that says when it ends, which clients read, and that nobody has signed."""
+    parts = ({"alg": "none", "typ": "JWT"}, {"exp": int(now + TOKEN_SECONDS)})
+    written = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    return f"{'.'.join(written)}.broker-sidecar"
+
 
 def _left(token: str, now: float) -> float:
     """Seconds until the `exp` of a JSON Web Token (RFC 7519); the documented life where it says nothing sensible."""

@@ -363,6 +363,12 @@ class Login(Protocol):
     def told(self, answer: Answer, now: float) -> Token | None:
         """The token in an answer that was `ok`, at the broker's time `now` (Unix seconds); None when it holds none."""
 
+    def stand_in(self, request: Request, now: float) -> Answer | None:
+        """What a bot is told that asks for a session of its own, though the sidecar's serves it; None for the rest.
+
+        The token in it opens nothing.
+        """
+
 
 @runtime_checkable
 class LogsIn(Protocol):

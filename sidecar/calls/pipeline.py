@@ -85,6 +85,9 @@ class Pipeline:
     async def run(self, call: Call) -> Result:
         """Make attempts until one settles the call or no further one is allowed."""
         parts = self._parts
+        own = await self._stood_in_for(call)
+        if own is not None:
+            return own
         parts.budget.count_call()
         ended: _Ended | None = None
         while True:
@@ -112,6 +115,18 @@ class Pipeline:
     def _session(self, call: Call) -> Session | None:
         """The session that signs this call; a probe needs none."""
         return None if self._parts.late is None or call.probe else self._parts.late.session
+
+    async def _stood_in_for(self, call: Call) -> Result | None:
+        """The answer to a bot's own login, where the sidecar's session serves it: the broker's would hold a token."""
+        session = self._session(call)
+        answer = None if session is None else session.stand_in(call.request)
+        if answer is None:
+            return None
+        try:
+            await self._log_in(call)
+        except _Refused as refused:
+            return self._refusal(call, refused, None)
+        return Result(answer, Fate(Outcome.OK, 0, call.waited, source="sidecar"))
 
     async def _log_in(self, call: Call) -> None:
         session = self._session(call)

@@ -79,6 +79,10 @@ class Session:
         """The request with the newest token; as it is before the first login."""
         return request if self._signer is None else self._signer.sign(request, now)
 
+    def stand_in(self, request: Request) -> Answer | None:
+        """What a bot is told that asks for a session of its own; None for any other request."""
+        return self._login.stand_in(request, self._now())
+
     def begin(self) -> None:
         """Log in now, in the background, unless there is a token that needs no renewal."""
         if self._clock.monotonic() >= self._renew_from:

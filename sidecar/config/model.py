@@ -331,7 +331,9 @@ class Credentials(Part):
     private_key_file: File | None = Field(None, description="File with an Ed25519 private key in PEM, unencrypted.")
     token: SecretStr | None = Field(None, description="Bearer token (OANDA); only from the environment.")
     token_file: File | None = Field(None, description="File with the bearer token (OANDA).")
-    user_name: SecretStr | None = Field(None, description="Name of the user whose API key it is (ProjectX).")
+    user_name: SecretStr | None = Field(
+        None, description="Name of the user whose API key it is (ProjectX); may stand here."
+    )
     user_name_file: File | None = Field(None, description="File with the user's name (ProjectX).")
     add_client_ids: bool = Field(
         True, description="Where the sidecar signs: give an order without a client id one, to find it by."

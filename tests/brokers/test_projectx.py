@@ -229,7 +229,7 @@ def test_the_record_keeps_an_orders_terms_and_its_number() -> None:
 
 def test_the_record_keeps_nothing_of_a_login() -> None:
     request = post("Auth/loginKey", {"userName": "ada", "apiKey": "short"})
-    kept = repr(PROJECTX.facts(request, said(0, token="short-too")))  # noqa: S106 - a made-up token
+    kept = repr(PROJECTX.facts(request, said(0, token="short-too")))
     assert "short" not in kept
     assert "ada" not in kept
 
@@ -267,7 +267,7 @@ def test_no_token_makes_reading_it_fail(value: str) -> None:
 
 
 def test_the_token_is_shown_everywhere_but_at_the_login() -> None:
-    signer = PROJECTX.signer(Keys(token="t"))  # noqa: S106 - a made-up token
+    signer = PROJECTX.signer(Keys(token="t"))
     assert signer is not None
     bots = ((b"authorization", b"Bearer dummy"), (b"Accept", b"*/*"))
     shown = signer.sign(Request("POST", "/api/Order/place", bots, b"{}"), 0.0)

@@ -291,6 +291,36 @@ def test_neither_key_nor_token_is_told_anywhere() -> None:
         assert secret not in told
 
 
+# Bots that log in all the same
+
+
+@pytest.mark.parametrize("path", ["/api/Auth/loginKey", "/api/auth/loginApp", "/api/Auth/validate"])
+def test_a_bots_own_login_succeeds_without_reaching_the_broker(path: str) -> None:
+    world = World([logged_in("sesame")], [ACCEPTED])
+    result = world.call(Request("POST", path, (), b'{"userName":"x","apiKey":"dummy"}'))
+    told = json.loads(result.answer.body)
+    shown = told.get("token") or told["newToken"]
+    claims = json.loads(base64.urlsafe_b64decode(shown.split(".")[1] + "=="))
+    assert result.fate.header() == b"ok; attempts=0; from=sidecar"
+    assert claims["exp"] == pytest.approx(world.clock.now() + DAY, abs=2)
+    assert b"sesame" not in result.answer.body
+    assert world.attempts == 0
+
+
+def test_a_bots_logout_leaves_the_session_alone() -> None:
+    world = World([logged_in()], [ACCEPTED])
+    result = world.call(Request("POST", "/api/Auth/logout", ()))
+    assert json.loads(result.answer.body)["success"]
+    assert world.attempts == 0
+
+
+def test_a_bots_own_login_fails_when_the_sidecars_does() -> None:
+    world = World([WRONG_KEY], [ACCEPTED])
+    result = world.call(Request("POST", "/api/Auth/loginKey", (), b"{}"))
+    assert result.fate.why is RefusalKind.NO_SESSION
+    assert result.answer.status == 424
+
+
 # Pass-through
 
 
