@@ -3,10 +3,22 @@
 [doc] A business no is HTTP 200 with `success: false`; 401 is a token that is missing or has expired, 429 a limit.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
-from sidecar.brokers._answers import OK, Body, chosen, json_of, looks_whole, message, settled, short, waiting
+from sidecar.brokers._answers import (
+    MESSAGE_LENGTH,
+    OK,
+    Body,
+    chosen,
+    json_of,
+    looks_whole,
+    message,
+    settled,
+    short,
+    waiting,
+)
 from sidecar.brokers._projectx_endpoints import OTHER_READ, RULES, fields_of, rule_of
 from sidecar.brokers.profile import Intent, OrderFacts, Progress, Verdict
 from sidecar.wire import Answer, Request
@@ -19,6 +31,7 @@ _LATER: Final = frozenset({"UnknownError"})
 _LARGE_BYTES: Final = 64 * 1024
 """No refusal is as long as this, so that a longer read need not be parsed to be taken for what it is."""
 _ANSWER_BYTES: Final = 64 * 1024
+_TAG: Final = re.compile(r"\b(custom)?tag", re.IGNORECASE)
 _NOT_FOUND: Final = frozenset({"OrderNotFound", "Rejected"})
 
 
@@ -135,5 +148,8 @@ def progress(request: Request, answer: Answer) -> Progress | None:
         code = said.get("errorCode")
         reason = code_name(name, code) if isinstance(code, int) else ""
         text = message(said.get("errorMessage"))
-        return Progress(OrderState.REJECTED, number, f"{reason}: {text}" if text else reason)
+        if _TAG.search(text):
+            # [doc] "a duplicate customTag" is one of the reasons: the order that bears it may be this very one.
+            return None
+        return Progress(OrderState.REJECTED, number, f"{reason}: {text}"[:MESSAGE_LENGTH] if text else reason)
     return None

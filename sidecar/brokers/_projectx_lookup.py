@@ -9,16 +9,21 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import json_of, short
 from sidecar.brokers._projectx_endpoints import fields_of
-from sidecar.brokers.profile import Finding, Intent, Look
+from sidecar.brokers.profile import Finding, Intent, Look, Progress
 from sidecar.wire import Answer, Headers, Request
+from sidecar.words import OrderState
 
 STATES: Final[Mapping[int, str]] = {
     0: "None", 1: "Open", 2: "Filled", 3: "Cancelled", 4: "Expired", 5: "Rejected", 6: "Pending",
     7: "PendingCancellation", 8: "Suspended",
 }  # fmt: skip
 """[doc] OrderStatus."""
+_STATES: Final[Mapping[int, OrderState]] = {
+    1: OrderState.WORKING, 2: OrderState.FILLED, 3: OrderState.CANCELLED, 4: OrderState.EXPIRED, 5: OrderState.REJECTED,
+    7: OrderState.WORKING, 8: OrderState.WORKING,
+}  # fmt: skip
 _SLACK_SECONDS: Final = 2.0
 """The broker's clock is known to a second at worst."""
 _JSON: Final = ((b"Content-Type", b"application/json"),)
@@ -69,9 +74,10 @@ def _look_at_placed(asked: Fields, tag: str, headers: Headers, since: Callable[[
     word = STATES.get(status, "Unknown")
     if status in _OPEN_TO_DOUBT:
         return Finding(word, None)
+    how_far = Progress(_STATES[status], str(number), f"{word} {short(mine[0].get('fillVolume'))}".strip())
     if status == _REJECTED:
-        return Finding(word, _told(_PLACE_REJECTED, "The order was rejected.", {"orderId": number}))
-    return Finding(word, _told(0, None, {"orderId": number}))
+        return Finding(word, _told(_PLACE_REJECTED, "The order was rejected.", {"orderId": number}), how_far)
+    return Finding(word, _told(0, None, {"orderId": number}), how_far)
 
 
 def _look_at_cancelled(body: Fields, headers: Headers) -> Look:

@@ -336,10 +336,12 @@ def test_a_stop_sells_at_the_market() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"type": OrderType.TAKE_PROFIT}, "take-profit"),
+        ({"type": OrderType.TAKE_PROFIT, "price": None, "stop_price": Decimal(7000)}, "no take-profit"),
         ({"reduce_only": True}, "closeContract"),
         ({"time_in_force": TimeInForce.IOC}, "time in force"),
         ({"quantity": Decimal("1.5")}, "whole contracts"),
+        ({"client_id": "two words"}, "client id does not fit"),
+        ({"price": None}, "needs a `price`"),
         ({"account": ""}, "number of the account"),
         ({"account": "PRACTICE"}, "number of the account"),
     ],
@@ -383,6 +385,7 @@ def test_an_answer_tells_how_far_the_order_is(
     ("path", "answer"),
     [
         ("Order/place", said(6)),
+        ("Order/place", Answer(200, (), said(2).body.replace(b"null", b'"The customTag is in use."'))),
         ("Order/place", Answer(502, (), b"<html>")),
         ("Order/cancel", said(2)),
         ("Order/search", said(0, orders=[])),

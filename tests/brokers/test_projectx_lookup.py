@@ -8,7 +8,7 @@ import pytest
 from sidecar.brokers.profile import Finding, Look
 from sidecar.brokers.projectx import ProjectX
 from sidecar.wire import Answer, Request
-from sidecar.words import Outcome
+from sidecar.words import OrderState, Outcome
 
 PROJECTX = ProjectX()
 BEARER = ((b"Authorization", b"Bearer mine"), (b"User-Agent", b"bot"))
@@ -69,6 +69,24 @@ def test_an_order_that_is_there_was_accepted(status: int) -> None:
         "errorMessage": None,
     }
     assert PROJECTX.classify(PROJECTX.understand(PLACED), found.answer).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (1, OrderState.WORKING),
+        (2, OrderState.FILLED),
+        (3, OrderState.CANCELLED),
+        (4, OrderState.EXPIRED),
+        (5, OrderState.REJECTED),
+        (8, OrderState.WORKING),
+    ],
+)
+def test_a_look_tells_how_far_the_order_is(status: int, state: OrderState) -> None:
+    found = finding(PLACED, told(orders=[{**FOUND, "status": status, "fillVolume": 1}]))
+    assert found is not None
+    assert found.progress is not None
+    assert (found.progress.state, found.progress.broker_order_id) == (state, "36598")
 
 
 def test_an_order_that_was_rejected_is_the_rejection_that_it_was() -> None:
