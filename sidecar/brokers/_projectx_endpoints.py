@@ -32,7 +32,7 @@ class Rule:
 
 
 def _read(name: str, group: str, codes: str = "", audit: str = "") -> Rule:
-    priority = Priority.MARKET_DATA if group == "history" else Priority.ACCOUNT
+    priority = Priority.MARKET_DATA if group == "pricing" else Priority.ACCOUNT
     return Rule(Endpoint(name, group, Effect.READ, priority, audit), tuple(codes.split()))
 
 
@@ -59,11 +59,11 @@ _WRITTEN: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/api/Status/ping"): _read("ping", "accounts"),
     # Account and contracts
     ("POST", "/api/Account/search"): _read("get_accounts", "accounts", audit="balance_query"),
-    ("POST", "/api/Contract/search"): _read("search_contracts", "contracts"),
-    ("POST", "/api/Contract/searchById"): _read("get_contract", "contracts", "ContractNotFound"),
-    ("POST", "/api/Contract/available"): _read("get_contracts", "contracts"),
+    ("POST", "/api/Contract/search"): _read("search_contracts", "accounts"),
+    ("POST", "/api/Contract/searchById"): _read("get_contract", "accounts", "ContractNotFound"),
+    ("POST", "/api/Contract/available"): _read("get_contracts", "accounts"),
     ("POST", "/api/History/retrieveBars"): _read(
-        "get_bars", "history", "ContractNotFound UnitInvalid UnitNumberInvalid LimitInvalid"
+        "get_bars", "pricing", "ContractNotFound UnitInvalid UnitNumberInvalid LimitInvalid"
     ),
     # Orders
     ("POST", "/api/Order/place"): _order(

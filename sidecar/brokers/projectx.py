@@ -35,7 +35,7 @@ LIMITS: Final[tuple[LimitSpec, ...]] = (
     # through burst + 60 * rate = 200. History has a limit of its own and is counted here too, to be on the safe side.
     BucketSpec("global", rate=2.5, burst=50),
     # [doc] retrieveBars: 50 in 30 seconds, of which an older edition of the page allowed 30.
-    BucketSpec("history", rate=1, burst=20, group="history"),
+    BucketSpec("history", rate=1, burst=20, group="pricing"),
 )
 NOT_SENT_CODE: Final = -1
 """No endpoint has such an error code: every one that exists would mean something else elsewhere."""

@@ -137,9 +137,9 @@ class Pipeline:
         try:
             await session.ready(call.deadline)
         except NoSession as none:
-            outcome = Outcome.FATAL if none.refused else Outcome.TRANSIENT
+            # Also when the keys were refused: a person can mend that, and the same request may then go.
             refusal = Refusal(RefusalKind.NO_SESSION, str(none), none.retry_after)
-            raise _Refused(outcome, Why.FATAL if none.refused else Why.DEADLINE, refusal) from None
+            raise _Refused(Outcome.TRANSIENT, Why.DEADLINE, refusal) from None
         finally:
             call.at_broker += clock.monotonic() - started
 

@@ -167,6 +167,38 @@ def test_a_call_that_is_refused_again_is_not_sent_a_third_time() -> None:
     assert world.attempts == 3
 
 
+def test_a_slow_broker_that_refuses_every_token_is_asked_twice_and_no_more() -> None:
+    world = World([logged_in()], [EXPIRED], takes=15)
+    assert world.call(order(), deadline=600).answer is EXPIRED
+    assert world.attempts == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_only_a_401_is_a_matter_of_the_token(status: int) -> None:
+    world = World([logged_in("first"), logged_in("second")], [ACCEPTED, answer(status, "")])
+    _, second = world.call_at(0, 60, request=order())
+    assert (second.fate.outcome, second.fate.attempts) == (Outcome.FATAL, 1)
+    assert len(world.logins) == 1
+
+
+def test_a_call_that_hears_late_of_an_old_token_uses_the_new_one() -> None:
+    world = World([logged_in("first"), logged_in("second")], [ACCEPTED, EXPIRED, EXPIRED, ACCEPTED])
+
+    async def main() -> list[Result]:
+        await world.gateway.run(ACCOUNTS)
+        await world.clock.sleep(60)
+        world.wire.takes = 2.0
+        late = asyncio.create_task(world.gateway.run(order(), deadline_seconds=30))
+        await world.clock.sleep(0.1)
+        world.wire.takes = 0.1
+        early = await world.gateway.run(order(), deadline_seconds=30)
+        return [early, await late]
+
+    assert [result.fate.outcome for result in world.clock.run(main())] == [Outcome.OK, Outcome.OK]
+    assert world.shown == ["first", "first", "first", "second", "second"]
+    assert len(world.logins) == 2
+
+
 def test_calls_refused_together_log_in_once() -> None:
     world = World([logged_in("first"), logged_in("second")], [ACCEPTED, *[EXPIRED] * 5, ACCEPTED])
 
@@ -222,7 +254,7 @@ def test_a_look_at_an_order_in_doubt_logs_in_anew_too() -> None:
 def test_without_a_session_nothing_is_sent_and_the_answer_says_why() -> None:
     world = World([WRONG_KEY], [ACCEPTED])
     result = world.call(order())
-    assert (result.fate.outcome, result.fate.why) == (Outcome.FATAL, RefusalKind.NO_SESSION)
+    assert (result.fate.outcome, result.fate.why) == (Outcome.TRANSIENT, RefusalKind.NO_SESSION)
     assert world.attempts == 0
     assert b"InvalidCredentials" in result.answer.body
     assert b"not sent" in result.answer.body

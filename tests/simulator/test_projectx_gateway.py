@@ -133,5 +133,5 @@ async def test_wrong_keys_are_told_and_nothing_is_sent(simulator: tuple[Simulato
     await made.gateway.open()
     result = await made.post(PLACE, ORDER)
     await made.gateway.close()
-    assert (result.fate.outcome, result.fate.attempts) == (Outcome.FATAL, 0)
+    assert (result.fate.outcome, result.fate.attempts) == (Outcome.TRANSIENT, 0)
     assert made.tags == []
