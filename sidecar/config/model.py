@@ -340,6 +340,10 @@ class Credentials(Part):
     private_key_file: File | None = Field(None, description="File with an Ed25519 private key in PEM, unencrypted.")
     token: SecretStr | None = Field(None, description="Bearer token (OANDA); only from the environment.")
     token_file: File | None = Field(None, description="File with the bearer token (OANDA).")
+    user_name: SecretStr | None = Field(
+        None, description="Name of the user whose API key it is (ProjectX); may stand here."
+    )
+    user_name_file: File | None = Field(None, description="File with the user's name (ProjectX).")
     add_client_ids: bool = Field(
         True, description="Where the sidecar signs: give an order without a client id one, to find it by."
     )
@@ -355,7 +359,10 @@ class Credentials(Part):
         return self.use == "sign" and bool(self.given)
 
 
-SECRET_KEYS = ("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file")
+SECRET_KEYS = (
+    *("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file"),
+    *("user_name", "user_name_file"),
+)
 """The keys of `Credentials` that hold a secret, or name its file."""
 
 
@@ -379,7 +386,7 @@ class Queue(Part):
     )
 
 
-ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "generic"]
+ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "projectx", "generic"]
 
 
 class Broker(Part):
