@@ -17,7 +17,8 @@ from sidecar.config.secrets import SecretFileError, read_pem, read_secret
 _PAIRS: Final = ("key", "secret", "token")
 _BINANCE: Final = frozenset({"key", "key_file", "secret", "secret_file", "private_key_file"})
 _OANDA: Final = frozenset({"token", "token_file"})
-_NEEDED: Final = {"binance-usdm": _BINANCE, "binance-spot": _BINANCE, "oanda": _OANDA}
+_OPENALGO: Final = frozenset({"key", "key_file"})
+_NEEDED: Final = {"binance-usdm": _BINANCE, "binance-spot": _BINANCE, "oanda": _OANDA, "openalgo": _OPENALGO}
 _LOOSE: Final = 0o007
 
 
@@ -92,7 +93,7 @@ def _twice(path: KeyPath, given: frozenset[str]) -> Iterator[Finding]:
 
 
 def _missing(path: KeyPath, broker: Broker, given: frozenset[str]) -> Iterator[Finding]:
-    if broker.profile == "oanda":
+    if broker.profile in {"oanda", "openalgo"}:  # each needs one secret, and one is given
         return
     if not given & {"key", "key_file"}:
         yield Finding(path, "the API key is missing", "key_file with the path of a file that holds it")

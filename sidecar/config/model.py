@@ -349,7 +349,7 @@ class Credentials(Part):
 SECRET_KEYS = ("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file")
 """The keys of `Credentials` that hold a secret, or name its file."""
 
-ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "generic"]
+ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "openalgo", "generic"]
 
 
 class Broker(Part):
