@@ -5,7 +5,7 @@ of the broker behind OpenAlgo pass through; OpenAlgo adds no code.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from sidecar.brokers._answers import OK, Body, chosen, error_of, json_of, looks_whole, message, short, waiting
@@ -98,15 +98,24 @@ def is_at_target(said: Fields) -> bool:
 
 def _of_batch(results: list[object]) -> Verdict:
     """A batch is in doubt when one order is, and done when one is; only a whole failure is a failure."""
-    verdicts = [_of_one(item) if isinstance(item, dict) else _UNCLEAR for item in results]
+    verdicts = [_of_one(item) for item in _each(results)]
     if not verdicts or _UNCLEAR in verdicts:
         return _UNCLEAR
     return OK if OK in verdicts else _DECLINED
 
 
-def _of_one(result: Fields) -> Verdict:
+def _each(results: list[object]) -> Iterator[object]:
+    """[source] The leg of a multi-order that was split tells its orders in `split_results`."""
+    for item in results:
+        pieces = item.get("split_results") if isinstance(item, dict) else None
+        yield from pieces if isinstance(pieces, list) else (item,)
+
+
+def _of_one(result: object) -> Verdict:
+    if not isinstance(result, dict):
+        return _UNCLEAR
     if result.get("status") == "success":
-        return OK if result.get("orderid") or result.get("split_results") else _UNCLEAR
+        return OK if result.get("orderid") else _UNCLEAR
     return _UNCLEAR if _BROKE.search(words_of(result)[:1000]) else _DECLINED
 
 
