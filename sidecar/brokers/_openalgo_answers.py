@@ -172,14 +172,15 @@ _TOLD: Final = ("status", "orderid", "trigger_id", "mode", "pending_order_id")
 
 def facts(request: Request, answer: Answer | None) -> OrderFacts:
     """The chosen fields of a call, without the key wherever it was repeated; never raises."""
-    asked, key = fields_of(request), key_of(request)
+    key = key_of(request)
+    asked = _without(key, fields_of(request))
     told: dict[str, str] = {}
     if answer is not None:
-        said = said_by(answer)
+        said = _without(key, said_by(answer))
         told = chosen(said, _TOLD) | _counted(said)
         if words := message(said.get("message")):
             told["message"] = words
-    return OrderFacts(_without(key, short(asked.get("symbol"))), _clean(chosen(asked, _ASKED), key), _clean(told, key))
+    return OrderFacts(short(asked.get("symbol")), chosen(asked, _ASKED), told)
 
 
 def _counted(said: Fields) -> dict[str, str]:
@@ -193,14 +194,13 @@ def _counted(said: Fields) -> dict[str, str]:
     return counts
 
 
-def _clean(kept: Mapping[str, str], key: str) -> dict[str, str]:
-    return {name: _without(key, text) for name, text in kept.items()}
-
-
-def _without(key: str, text: str) -> str:
-    return text.replace(key, "[removed]") if key else text
-
-
 def told_words(request: Request, said: Fields) -> str:
     """The answer's message as it may be kept."""
-    return _without(key_of(request), message(said.get("message")))
+    return message(_without(key_of(request), said).get("message"))
+
+
+def _without(key: str, fields: Fields) -> Fields:
+    """The fields with the key taken out of their texts, before any of them is cut."""
+    if not key:
+        return fields
+    return {name: told.replace(key, "[removed]") if isinstance(told, str) else told for name, told in fields.items()}
