@@ -242,10 +242,10 @@ def meet_faults(sidecar: Sidecar, broker: Simulated, *pair: bots.Bot) -> None:
 
 
 def trade_by_body(story: Story, sidecar: Sidecar, openalgo: Simulated) -> None:
-    """Orders and questions whose key is in the body, with every fault, and to a broker that repeats what it was told."""
+    """Orders and questions whose key is in the body, with every fault, and to a broker that repeats everything."""
     shown = {"Content-Type": "application/json"} | proxy_authorization(SECRETS["sidecar token"])
     order = {"strategy": "tests", "exchange": "NSE", "symbol": "SBIN", "action": "BUY", "quantity": "1"}
-    bodies = {
+    bodies: dict[str, dict[str, Any]] = {
         "placeorder": order,
         "placesmartorder": order | {"position_size": "1"},
         "basketorder": {"strategy": "tests", "orders": [order]},

@@ -38,5 +38,5 @@ class Desk:
 
     async def position(self, product: str = "MIS") -> str:
         """The size of the position in SBIN."""
-        fields = {"exchange": "NSE", "symbol": "SBIN", "product": product}
+        fields: dict[str, Any] = {"exchange": "NSE", "symbol": "SBIN", "product": product}
         return str((await self.ask("openposition", **fields))["quantity"])
