@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import QUICK
-from tests.e2e.stack import KEY, Sidecar, Simulated, until
+from tests.e2e.stack import KEY, Sidecar, Simulated, fetch, until
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +35,7 @@ def _in_front(tmp_path_factory: pytest.TempPathFactory, _openalgo: Simulated) ->
     key.chmod(0o600)
     broker = QUICK | {"profile": "openalgo", "base_url": _openalgo.url}
     brokers = {"openalgo": broker, "signed": broker | {"credentials": {"key_file": str(key)}}}
-    sidecar = Sidecar(folder, brokers, token=TOKEN)
+    sidecar = Sidecar(folder, brokers, token=TOKEN, state={"path": str(folder / "state.db")})
     yield sidecar
     assert sidecar.stop() == 0
 
@@ -196,6 +196,38 @@ def test_the_sidecars_key_takes_the_place_of_a_made_up_one(sidecar: Sidecar, ope
     assert (refused.status, refused.fields["message"]) == (403, "Invalid openalgo apikey")
     assert (told.status, told.fate) == (200, "ok; attempts=1")
     assert placed(openalgo)[0] == 1
+
+
+def carried(sidecar: Sidecar, state: str) -> dict[str, Any]:
+    """An order that the sidecar carries itself, once it is in this state."""
+    draft = {"broker": "signed", "instrument": "NSE:SBIN", "side": "buy", "quantity": "10"}
+    order_id = fetch(f"{sidecar.url}/v1/orders", draft, token=TOKEN)["id"]
+
+    def now() -> dict[str, Any]:
+        told: dict[str, Any] = fetch(f"{sidecar.url}/v1/orders/{order_id}", token=TOKEN)
+        return told
+
+    until(lambda: now()["state"] == state, f"the order is {state}")
+    return now()
+
+
+def test_an_order_that_the_sidecar_carries_reaches_the_book(sidecar: Sidecar, openalgo: Simulated) -> None:
+    told = carried(sidecar, "working")
+
+    (order,) = openalgo.executed()["orders"]
+    assert told["broker_order_id"] == order["order_id"]
+
+
+def test_a_carried_order_in_doubt_is_given_up_at_once_and_never_sent_again(
+    sidecar: Sidecar, openalgo: Simulated
+) -> None:
+    openalgo.fault("reset_after", path="/api/v1/placeorder")
+
+    told = carried(sidecar, "dead")
+
+    assert told["may_have_been_executed"]
+    assert "look at the account before you send it again" in told["reason"]
+    assert placed(openalgo) == (1, 1)
 
 
 def test_an_order_is_on_the_record_without_its_key(sidecar: Sidecar, openalgo: Simulated) -> None:
