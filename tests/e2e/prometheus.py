@@ -41,7 +41,7 @@ class Prometheus:
         with self._log.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - the real thing is what is wanted
                 [
-                    _binary("prometheus"),
+                    binary("prometheus"),
                     f"--config.file={config}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address={self.url.removeprefix('http://')}",
@@ -115,14 +115,14 @@ class Prometheus:
 def complaints(page: bytes) -> str:
     """What `promtool check metrics` finds wrong with a page in the text format; empty when nothing."""
     checked = subprocess.run(  # noqa: S603 - likewise
-        [_binary("promtool"), "check", "metrics"], input=page, capture_output=True, check=False
+        [binary("promtool"), "check", "metrics"], input=page, capture_output=True, check=False
     )
     said = (checked.stdout + checked.stderr).decode()
     assert checked.returncode == 0 or said
     return said
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     found = shutil.which(name)
     assert found is not None, f"{name} is not installed: scripts/setup test installs it"
     return found
