@@ -43,7 +43,9 @@ def test_the_rules_are_in_order_for_promtool() -> None:
 
 def test_the_watchdog_fires_without_any_sidecar(tmp_path: Path) -> None:
     rule = next(rule for rule in alerts() if rule["alert"] == "SidecarWatchdog")
-    run(tmp_path, {}, [at(0, "SidecarWatchdog", {"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]})])
+    run(
+        tmp_path, {}, [at(0, "SidecarWatchdog", {"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]})]
+    )
 
 
 def test_every_bot_has_its_own_alert_wherever_it_runs(tmp_path: Path) -> None:
@@ -157,7 +159,9 @@ def test_a_failing_check_of_the_sidecar_alone_names_no_broker(tmp_path: Path) ->
 
 def test_a_dropped_line_breaks_the_audit_log_although_its_chain_is_whole(tmp_path: Path) -> None:
     hears = {own("sidecar_audit_chain_intact"): "1x600", own("sidecar_audit_dropped_events_total"): once(10)}
-    run(tmp_path, hears, [at(9, "SidecarAuditBroken"), at(10, "SidecarAuditBroken", BY_NAME["SidecarAuditBroken"].told)])
+    run(
+        tmp_path, hears, [at(9, "SidecarAuditBroken"), at(10, "SidecarAuditBroken", BY_NAME["SidecarAuditBroken"].told)]
+    )
 
 
 def _retold(alert: str, said: tuple[str, str] = ("momentum", "momentum"), **labels: str) -> dict[str, Any]:

@@ -28,8 +28,7 @@ CASES = (
         fires=10,
         ends=41,
         summary="The broker cannot be reached",
-        description="momentum got no connection to binance, or lost it. "
-        "Times in the last 30 minutes: 1.",
+        description="momentum got no connection to binance, or lost it. Times in the last 30 minutes: 1.",
         action="Check name resolution, firewall and proxy between this machine and the broker.",
     ),
     Case(
@@ -43,8 +42,7 @@ CASES = (
         fires=10,
         ends=41,
         summary="The broker answers with errors of its own",
-        description="binance failed calls of momentum, and retries did not help. "
-        "Times in the last 30 minutes: 1.",
+        description="binance failed calls of momentum, and retries did not help. Times in the last 30 minutes: 1.",
         action="Look at the broker's status page; nothing has to be done here.",
     ),
     Case(
@@ -58,8 +56,7 @@ CASES = (
         fires=10,
         ends=74,
         summary="The broker refuses calls that can never succeed",
-        description="binance found calls of momentum malformed. "
-        "Times in the last 30 minutes: 1.",
+        description="binance found calls of momentum malformed. Times in the last 30 minutes: 1.",
         action="Correct the bot's request; the audit log has the broker's code.",
     ),
     Case(

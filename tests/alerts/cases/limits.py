@@ -64,8 +64,8 @@ CASES = (
         fires=11,
         ends=20,
         summary="A rate limit is nearly used up",
-        description="momentum and whoever else uses its address have used 87.5% of a limit of binance; from 90 % on calls "
-        "wait for each other.",
+        description="momentum and whoever else uses its address have used 87.5% of a limit of binance; from 90 % on "
+        "calls wait for each other.",
         action="Make fewer calls before they have to wait.",
     ),
     Case(

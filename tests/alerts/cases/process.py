@@ -14,8 +14,8 @@ CASES = (
         ends=21,
         labels=BOT,
         summary="A bot's sidecar is not there",
-        description="The sidecar of momentum has not answered for two minutes; the bot cannot reach its brokers through "
-        "it, and nobody watches its orders.",
+        description="The sidecar of momentum has not answered for two minutes; the bot cannot reach its brokers "
+        "through it, and nobody watches its orders.",
         action="Start it again; look after open positions until then.",
     ),
     Case(
@@ -89,8 +89,8 @@ CASES = (
         ends=31,
         labels=BOT,
         summary="The audit log is not being written",
-        description="Lines of the audit log of momentum wait because writing fails; they are lost when the sidecar ends "
-        "now.",
+        description="Lines of the audit log of momentum wait because writing fails; they are lost when the sidecar "
+        "ends now.",
         action="Make room on the disk before the queue is full.",
     ),
     Case(

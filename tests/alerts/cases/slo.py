@@ -11,13 +11,13 @@ CASES = (
         alert="SidecarErrorBudgetBurn",
         severity="critical",
         error_type="slo_burn",
-        # Two hundred calls a minute; after two hours a quarter of them fails for half an hour. Maintenance does not count.
+        # Two hundred calls a minute; after two hours a quarter of them fails for half an hour.
         hears={GOOD: "0+100x120 12050+50x29 13600+100x600", FAILED: "0x120 50+50x29 1500x600", AWAY: "0+100x600"},
         fires=141,
         ends=180,
         summary="Far too many calls fail",
-        description="7.787% of the calls of momentum to binance fail; 0.5 % are allowed. Like this the budget of a month lasts "
-        "for days at most.",
+        description="7.787% of the calls of momentum to binance fail; 0.5 % are allowed. Like this the budget of a "
+        "month lasts for days at most.",
         action="See which endpoints fail and how; decide whether the bot should stop.",
     ),
     Case(
