@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from sidecar.api.control import Control
+from sidecar.api.orders import order_routes
 from sidecar.api.routes import find
 from sidecar.cli.main import _parser
+from sidecar.orders.desk import OrderDesk
 from sidecar.telemetry.audit import lines
 from tests.alerts.promtool import RUNBOOKS as ADDRESS
 from tests.alerts.promtool import alerts, promtool
@@ -21,7 +23,7 @@ from tests.alerts.runbooks import RUNBOOKS, commands, expressions
 ADDED_ELSEWHERE = ("/v1/errors",)
 """Paths of the control API that are not there yet. Whoever adds one takes it out here."""
 
-ROUTES = Control._table(create_autospec(Control, instance=True))
+ROUTES = (*Control._table(create_autospec(Control, instance=True)), *order_routes(create_autospec(OrderDesk)))
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 COMMANDS = [(page.stem, command) for page in RUNBOOKS for command in commands(page)]
 OURS = [(page, command) for page, command in COMMANDS if command.startswith("sidecar ")]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.alerts.amtool import channel, config, render
 from tests.alerts.cases import CASES
-from tests.alerts.promtool import BOT, BROKER, Case
+from tests.alerts.promtool import BOT, BROKER, RUNBOOKS, Case
 
 TELEGRAM_MOST = 4096
 """Characters of one Telegram message. [doc] core.telegram.org, sendMessage."""
@@ -133,3 +133,12 @@ def test_an_email_is_html_that_nothing_in_it_can_break(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in told
     assert 'href="https://runbooks.example/broker-sidecar/SidecarAuthFailed.md"' in told
     assert render(tmp_path, EMAIL["headers"]["Subject"], [risky]).startswith("CRITICAL momentum@binance: ")
+
+
+def test_an_alert_without_advice_still_leads_to_its_page(tmp_path: Path) -> None:
+    bare = alert(KEY)
+    bare["annotations"] = {"summary": KEY.summary, "description": KEY.description}
+    told = render(tmp_path, SLACK["text"], [bare])
+    assert ":point_right:" not in told
+    assert f"{KEY.description}\n<{RUNBOOKS}/SidecarAuthFailed.md|Runbook>" in told
+    assert render(tmp_path, PAGER["links"][0]["href"], [bare]) == f"{RUNBOOKS}/SidecarAuthFailed.md"

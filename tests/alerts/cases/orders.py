@@ -81,6 +81,7 @@ CASES = (
         severity="error",
         error_type="order_queue",
         hears={
+            series("sidecar_order_refusals_total", reason="conflict"): once(5),
             series("sidecar_order_refusals_total", reason="full"): once(10),
             series("sidecar_order_refusals_total", reason="disk"): once(10),
         },
