@@ -92,6 +92,8 @@ class RefusalKind(StrEnum):
     """The sidecar could not take the request (too large, malformed); the broker never saw it."""
     UNRECORDED = "unrecorded"
     """It could not be written down first, as it has to be; so it was not sent."""
+    NOT_READY = "not_ready"
+    """The start-up checks of the broker that the sidecar signs for have not passed; new risk waits for them."""
 
 
 class BreakerState(StrEnum):
@@ -190,6 +192,46 @@ class OrderState(StrEnum):
 
 
 _OPEN = frozenset({OrderState.ACCEPTED, OrderState.QUEUED, OrderState.SENDING, OrderState.IN_DOUBT})
+
+
+class OperationalState(StrEnum):
+    """What the sidecar as a whole is doing."""
+
+    STARTING = "starting"
+    """It opens its rooms, or its first checks are under way."""
+    ACTIVE = "active"
+    """At least one broker can be traded with."""
+    WAITING = "waiting"
+    """No broker can be traded with now; checks go on and it goes on by itself."""
+    ERROR = "error"
+    """No broker can be traded with, and a person is needed: no check goes on by itself."""
+    SHUTDOWN = "shutdown"
+    """It has been told to stop."""
+
+
+class Readiness(StrEnum):
+    """What the start-up checks of one broker have found."""
+
+    CHECKING = "checking"
+    """The first rounds are not over."""
+    READY = "ready"
+    WAITING = "waiting"
+    """Something passing stands in the way; it is checked again."""
+    ERROR = "error"
+    """Something stands in the way that only a person can mend, such as a key that the broker refuses."""
+
+
+class StartupCheck(StrEnum):
+    """What is asked before a broker is traded with."""
+
+    CONNECTIVITY = "connectivity"
+    """Does the broker answer at all?"""
+    AUTHENTICATION = "authentication"
+    """Does it take the sidecar's keys, and is a broker behind it logged in?"""
+    CLOCK = "clock"
+    """How far is its clock from this machine's?"""
+    STREAM = "stream"
+    """Can its streams be reached?"""
 
 
 class Side(StrEnum):

@@ -18,9 +18,11 @@ from sidecar.words import (
     Effect,
     LoginResult,
     LookResult,
+    OperationalState,
     OrderState,
     Outcome,
     Priority,
+    Readiness,
     RefusalKind,
     Why,
 )
@@ -356,13 +358,73 @@ class StreamClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationalStateChanged:
+    """What the sidecar as a whole is doing has changed."""
+
+    from_state: OperationalState
+    to_state: OperationalState
+    reason: str
+    """A few words for a person; not a closed set."""
+    seconds: float
+    """How long the state before lasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerChecked:
+    """A round of start-up checks of one broker told something new, or told the same for an hour."""
+
+    broker: str
+    from_state: Readiness
+    to_state: Readiness
+    reason: str
+    """What stands in the way, as check and cause; empty when nothing does."""
+    retry_in: float | None
+    """Seconds until the next round; None when none comes by itself."""
+    seconds: float
+    """How long the broker has been in `to_state`."""
+    doubts: tuple[str, ...] = ()
+    """What does not stand in the way and is worth a look all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The configuration was read anew."""
+
+    changed: tuple[str, ...]
+    """The keys whose new values are in force now."""
+    kept: tuple[str, ...]
+    """Keys that have changed in the file and take effect at the next start only."""
+    problems: tuple[str, ...] = ()
+    """Why the new configuration cannot be used; everything is as it was then."""
+
+    @property
+    def result(self) -> str:
+        """One of `RELOADS`."""
+        return RELOADS[1] if self.problems else RELOADS[0]
+
+
+RELOADS = ("ok", "refused")
+"""`ok`: what can be changed was. `refused`: the new configuration is wrong, and the old one stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRunTold:
+    """The state file told something of the run before that a person should know."""
+
+    clean: bool
+    """Whether it was stopped, rather than killed."""
+    left: tuple[str, ...]
+    """What it could not do before it ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """The sidecar takes calls."""
+    """The sidecar's sockets are open, and what the last run left is taken care of."""
 
     version: str
     bot: str
     seconds: float
-    """From the start of the process's work to readiness."""
+    """From the start of the process's work to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +434,8 @@ class Stopped:
     reason: str
     unfinished: int
     """Calls that were still in flight when time ran out."""
+    left: tuple[str, ...] = ()
+    """What else could not be done in time, for people."""
 
 
 Event = (
@@ -400,6 +464,10 @@ Event = (
     | StreamOpened
     | StreamMessages
     | StreamClosed
+    | OperationalStateChanged
+    | BrokerChecked
+    | Reloaded
+    | LastRunTold
     | Started
     | Stopped
 )

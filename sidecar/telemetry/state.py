@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sidecar.words import BreakerMode, BreakerState, BrokerState, OrderState
+from sidecar.words import BreakerMode, BreakerState, BrokerState, OperationalState, OrderState, Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +106,28 @@ class OrdersReading:
     """By state, for every state that can still change."""
     oldest_seconds: float
     """How long the one that has waited longest waits; 0 when none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessReading:
+    """What the start-up checks of one broker have found."""
+
+    broker: str
+    state: Readiness
+    reason: str
+    """What stands in the way; empty when nothing does."""
+    since: float
+    """Unix seconds of the last change."""
+    next_check: float | None
+    """Unix seconds of the next round; None when none comes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationalReading:
+    """What the sidecar as a whole is doing now."""
+
+    state: OperationalState
+    reason: str
+    since: float
+    """Unix seconds of the last change."""
+    brokers: tuple[ReadinessReading, ...]

@@ -84,6 +84,15 @@ SEEN: Mapping[type, Seen] = {
         ("sidecar_stream_messages_total", "sidecar_stream_last_message_timestamp_seconds"),
     ),
     events.StreamClosed: Seen(("sidecar_streams_open", "sidecar_stream_closures_total"), audit=True, log=True),
+    events.OperationalStateChanged: Seen(
+        ("sidecar_operational_state", "sidecar_operational_state_transitions_total"),
+        audit=True,
+        log=True,
+    ),
+    events.BrokerChecked: Seen(("sidecar_broker_readiness",), audit=True, log=True),
+    events.Reloaded: Seen(("sidecar_reloads_total",), audit=True, log=True),
+    # No metric: it is told once, about a process that is gone.
+    events.LastRunTold: Seen(audit=True, log=True),
     events.Started: Seen(("sidecar_start_duration_seconds",), audit=True, log=True),
     # No metric: no scrape comes after it.
     events.Stopped: Seen(audit=True, log=True),

@@ -23,9 +23,11 @@ from sidecar.words import (
     Effect,
     LoginResult,
     LookResult,
+    OperationalState,
     OrderState,
     Outcome,
     Priority,
+    Readiness,
     RefusalKind,
     Why,
 )
@@ -110,6 +112,10 @@ SAMPLES: dict[type, Event] = {
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),
         events.StreamClosed("binance", "price_stream", "lost"),
+        events.OperationalStateChanged(OperationalState.STARTING, OperationalState.ACTIVE, "binance is ready", 0.4),
+        events.BrokerChecked("binance", Readiness.CHECKING, Readiness.WAITING, "connectivity: connect", 300.0, 0.0),
+        events.Reloaded(("log.level",), ("listen.tcp",)),
+        events.LastRunTold(clean=False, left=("1 call",)),
         events.Started("9.8.7", "momentum", 0.4),
         events.Stopped("SIGTERM", 0),
     )

@@ -227,7 +227,7 @@ def test_start_and_stop_are_told(bench: Bench) -> None:
     assert bench.emit(
         events.Started("1.0", "bot", 0.4), events.Stopped("SIGTERM", 0), events.Stopped("SIGTERM", 2)
     ) == [
-        "Ready after 0.4s",
+        "Started after 0.4s",
         "Stopped (SIGTERM)",
         "Stopped (SIGTERM) with 2 calls unfinished: look their orders up at the broker",
     ]

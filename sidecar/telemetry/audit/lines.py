@@ -24,6 +24,10 @@ EVENT_TYPES: Mapping[type, str] = {
     events.CallRefused: "request_refused",
     events.StreamOpened: "stream_opened",
     events.StreamClosed: "stream_closed",
+    events.OperationalStateChanged: "operational_state_changed",
+    events.BrokerChecked: "broker_checked",
+    events.Reloaded: "configuration_reloaded",
+    events.LastRunTold: "last_run_told",
     events.Started: "sidecar_started",
     events.Stopped: "sidecar_stopped",
 }

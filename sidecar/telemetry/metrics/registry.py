@@ -16,6 +16,7 @@ from sidecar.telemetry.metrics.condition import ConditionMetrics
 from sidecar.telemetry.metrics.families import AnyFamily
 from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
 from sidecar.telemetry.metrics.limits import LimitMetrics
+from sidecar.telemetry.metrics.operational import OperationalMetrics
 from sidecar.telemetry.metrics.orders import OrderMetrics, ReadOrders
 from sidecar.telemetry.metrics.own import OwnMetrics, ReadAudit, ReadSpans
 from sidecar.telemetry.metrics.store import ReadStore, StoreMetrics
@@ -67,6 +68,7 @@ class Metrics(Collector):
             TruthMetrics(shapes),
             self._orders,
             self._store,
+            OperationalMetrics(shapes),
             self._own,
         )
         self.families: tuple[AnyFamily, ...] = tuple(

@@ -13,6 +13,7 @@ from sidecar.clock import Clock
 from sidecar.telemetry import events
 from sidecar.telemetry.audit.clean import clean_fields
 from sidecar.telemetry.events import Bus, CallFinished
+from sidecar.telemetry.news import lifecycle
 from sidecar.telemetry.news.repeats import spoken
 from sidecar.telemetry.news.stories import Stories, Story
 from sidecar.words import BreakerState, BrokerState, Effect, LoginResult, OrderState, Outcome, RefusalKind
@@ -82,6 +83,10 @@ class NewsLog:
         bus.subscribe(events.LoginFinished, _login)
         bus.subscribe(events.StreamClosed, self._stream_closed)
         bus.subscribe(events.StreamOpened, self._stream_opened)
+        bus.subscribe(events.OperationalStateChanged, lifecycle.state_changed)
+        bus.subscribe(events.BrokerChecked, lifecycle.checked)
+        bus.subscribe(events.Reloaded, lifecycle.reloaded)
+        bus.subscribe(events.LastRunTold, lifecycle.last_run)
         bus.subscribe(events.Started, _started)
         bus.subscribe(events.Stopped, _stopped)
 
@@ -430,7 +435,7 @@ def _login(event: events.LoginFinished) -> None:
 
 def _started(event: events.Started) -> None:
     _log.info(
-        f"Ready after {spoken(event.seconds)}", version=event.version, bot=event.bot, seconds=round(event.seconds, 3)
+        f"Started after {spoken(event.seconds)}", version=event.version, bot=event.bot, seconds=round(event.seconds, 3)
     )
 
 
@@ -440,6 +445,9 @@ def _stopped(event: events.Stopped) -> None:
             f"Stopped ({event.reason}) with {event.unfinished} calls unfinished: look their orders up at the broker",
             reason=event.reason,
             unfinished=event.unfinished,
+            left=event.left,
         )
+    elif event.left:
+        _log.warning(f"Stopped ({event.reason}); not done in time: {', '.join(event.left)}", reason=event.reason)
     else:
         _log.info(f"Stopped ({event.reason})", reason=event.reason)

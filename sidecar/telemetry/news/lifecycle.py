@@ -1,0 +1,69 @@
+"""What is told of the sidecar's own life: its state, its checks, its configuration, its last run."""
+
+import structlog
+
+from sidecar.telemetry import events
+from sidecar.telemetry.news.repeats import spoken
+from sidecar.words import OperationalState, Readiness
+
+_log = structlog.get_logger("sidecar")
+
+_SENTENCES = {
+    OperationalState.STARTING: "Checking the brokers",
+    OperationalState.ACTIVE: "Ready",
+    OperationalState.WAITING: "Waiting: no broker can be traded with yet",
+    OperationalState.ERROR: "Idle: no broker can be traded with, and a person is needed",
+    OperationalState.SHUTDOWN: "Stopping",
+}
+
+
+def state_changed(event: events.OperationalStateChanged) -> None:
+    """What the sidecar as a whole is doing; why it waits was told by the checks."""
+    _log.info(
+        f"{_SENTENCES[event.to_state]} ({event.reason})",
+        from_state=str(event.from_state),
+        to_state=str(event.to_state),
+        seconds=round(event.seconds, 3),
+    )
+
+
+def checked(event: events.BrokerChecked) -> None:
+    """What the start-up checks of a broker found."""
+    fields = {"broker": event.broker, "state": str(event.to_state), "reason": event.reason}
+    again = "" if event.retry_in is None else f"; checked again in {spoken(event.retry_in)}"
+    match event.to_state:
+        case Readiness.READY:
+            if event.from_state is not Readiness.READY:
+                _log.info(f"{event.broker}: the start-up checks have passed", **fields)
+        case Readiness.CHECKING:
+            _log.info(f"{event.broker}: a start-up check failed: {event.reason}{again}", **fields)
+        case Readiness.WAITING:
+            lasting = f" for {spoken(event.seconds)}" if event.from_state is event.to_state else ""
+            _log.warning(f"{event.broker}: waiting{lasting}: {event.reason}{again}", **fields)
+        case Readiness.ERROR:
+            _log.error(
+                f"{event.broker}: not traded with: {event.reason}; mend it, then reload the configuration (SIGHUP, "
+                "POST /v1/reload) or POST /v1/startup/retry",
+                **fields,
+            )
+    for doubt in event.doubts:
+        _log.warning(f"{event.broker}: {doubt}", broker=event.broker)
+
+
+def reloaded(event: events.Reloaded) -> None:
+    """What became of a new configuration."""
+    if event.problems:
+        why = "\n".join(event.problems)
+        _log.error(f"The new configuration is not used, the old one stays:\n{why}", problems=len(event.problems))
+        return
+    what = ", ".join(event.changed) or "nothing"
+    _log.info(f"Configuration reloaded; changed: {what}", changed=event.changed)
+    if event.kept:
+        _log.warning(f"These keys have changed and need a restart: {', '.join(event.kept)}", kept=event.kept)
+
+
+def last_run(event: events.LastRunTold) -> None:
+    """What the last run left."""
+    what = "" if event.clean else "The last run was not stopped but ended suddenly"
+    left = f"The last run could not do in time: {', '.join(event.left)}" if event.left else ""
+    _log.warning("; ".join(part for part in (what, left) if part), clean=event.clean, left=event.left)
