@@ -1,4 +1,4 @@
-.PHONY: help demo test lint format bench requirements reference clean
+.PHONY: help demo test lint format bench requirements dashboards reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -29,6 +29,9 @@ bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pa
 
 requirements: ## pin the newest allowed packages
 	@scripts/pin-requirements
+
+dashboards: ## write the Grafana dashboards
+	@$(bin)/python -m dashboards
 
 reference: ## write the configuration's JSON Schema and the list of metrics
 	@$(bin)/python -m sidecar.config.schema

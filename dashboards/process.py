@@ -154,7 +154,7 @@ def _audit() -> Line:
             Query(SIDECAR.rate("sidecar_audit_write_failures_total", "instance"), "{{instance}} failed writes"),
         ),
         lines(
-            "Lost audit events",
+            "Audit events lost, over time",
             "ops",
             "Events that did not find room in the audit log's queue.",
             Query(SIDECAR.rate("sidecar_audit_dropped_events_total", "instance"), "{{instance}}"),
