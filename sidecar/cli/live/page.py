@@ -131,7 +131,7 @@ def _brokers(glance: Glance, now: float, *, stale: bool) -> _Part:
             Text(f"{broker.retry_budget:.0f}"),
         )
         rows.append(cells)
-    heads = ("BROKER", "NEW ORDERS", "NEXT", "CONDITION", "UNDER WAY", "RETRIES LEFT")
+    heads = ("BROKER", "NEW ORDERS", "NEXT", "CONDITION", "CALLS", "RETRIES")
     return _Part(heads, rows, frozenset({4, 5}), yields=1)
 
 
