@@ -48,7 +48,7 @@ def _numbers() -> Line:
             "Orders in doubt",
             "short",
             "Orders that may have been executed and whose fate the broker has not told yet. Nothing is sent again.",
-            Query(BROKER.sum("sidecar_orders", where='state="in_doubt"')),
+            Query(BROKER.sum("sidecar_orders_carried", where='state="in_doubt"')),
             steps=[(1, RED)],
         ),
         number(

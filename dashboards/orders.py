@@ -33,7 +33,7 @@ def _now() -> Line:
             "In doubt",
             "short",
             "Orders that may have been executed and whose fate is not known yet. Nothing is sent again.",
-            Query(BROKER.sum("sidecar_orders", "broker", 'state="in_doubt"'), "{{broker}}"),
+            Query(BROKER.sum("sidecar_orders_carried", "broker", 'state="in_doubt"'), "{{broker}}"),
             steps=[(1, RED)],
         ),
         number(
@@ -47,7 +47,7 @@ def _now() -> Line:
             "Waiting",
             "short",
             "Orders that wait for their turn, for a limit or for the broker.",
-            Query(BROKER.sum("sidecar_orders", "broker", 'state="queued"'), "{{broker}}"),
+            Query(BROKER.sum("sidecar_orders_carried", "broker", 'state="queued"'), "{{broker}}"),
         ),
         number(
             "Oldest waiting",
@@ -74,7 +74,7 @@ def _carried() -> Line:
             "Orders by state",
             "short",
             "How far the orders are that are not done with.",
-            Query(BROKER.sum("sidecar_orders", "broker, state"), "{{broker}} {{state}}"),
+            Query(BROKER.sum("sidecar_orders_carried", "broker, state"), "{{broker}} {{state}}"),
             stacked=True,
         ),
         lines(
@@ -168,18 +168,19 @@ def _store() -> Line:
     return line(
         8,
         lines(
-            "Commits",
+            "Writes",
             "ops",
-            "Writes to the state file. An order is on the disk before its first byte leaves.",
+            "Writes to the state file, and the waits for the disk that they shared. An order is on the disk before its "
+            "first byte leaves.",
             Query(SIDECAR.rate("sidecar_store_writes_total"), "written"),
+            Query(SIDECAR.rate("sidecar_store_batches_total"), "waits for the disk"),
             Query(SIDECAR.rate("sidecar_store_write_failures_total"), "failed"),
         ),
         lines(
-            "Commit duration",
+            "Time of the newest write",
             "s",
-            "Time until a write was safe on the disk.",
-            Query(SIDECAR.quantile(0.5, "sidecar_store_commit_seconds"), "median"),
-            Query(SIDECAR.quantile(0.99, "sidecar_store_commit_seconds"), "99 %"),
+            "How long the disk took. Every order waits for it.",
+            Query(SIDECAR.most("sidecar_store_commit_seconds", "instance"), "{{instance}}"),
         ),
     )
 

@@ -16,15 +16,6 @@ FILES = tuple(sorted(path.name for path in FOLDER.glob("*.json")))
 
 NOT_YET = frozenset(
     {
-        "sidecar_orders",
-        "sidecar_orders_total",
-        "sidecar_order_queue_age_seconds",
-        "sidecar_order_refusals_total",
-        "sidecar_store_writes_total",
-        "sidecar_store_write_failures_total",
-        "sidecar_store_queued_writes",
-        "sidecar_store_file_bytes",
-        "sidecar_store_commit_seconds",
         "sidecar_errors_total",
         "sidecar_errors_unresolved",
         "sidecar_notifications_total",

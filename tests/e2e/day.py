@@ -52,6 +52,7 @@ def lived(folder: Path, scraping: Path, binance: Simulated, oanda: Simulated) ->
             brokers(binance, oanda, raw),
             {"OTEL_EXPORTER_OTLP_ENDPOINT": collected.url} | SOON,
             start=False,
+            state={"path": str(folder / "state.db")},
         )
         target = f"127.0.0.1:{sidecar.scrape}"
         # First, because it looks for its targets five seconds after its start.
@@ -105,6 +106,9 @@ def live(day: Day, binance: Simulated, oanda: Simulated) -> None:
         )
         stream(day.sidecar)
 
+    other.api.client.headers["Idempotency-Key"] = "kept"
+    other.buy("kept")
+    del other.api.client.headers["Idempotency-Key"]
     trace(other.api.client.headers, BROKE)
     oanda.fault("html", path=f"/v3/accounts/{ACCOUNT}/pricing", times=None)
     with pytest.raises(Exception):  # noqa: B017, PT011 - the library has no word of its own for an answer that is no JSON

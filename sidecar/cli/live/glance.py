@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict
 from sidecar.api.models import Brokers, Status
 from sidecar.cli.ask import AbsentError, AskError, Target, ask
 from sidecar.telemetry.state import BrokerReading
-from sidecar.words import OrderState
 
-_WORST_FIRST: Final = (OrderState.IN_DOUBT, OrderState.SENDING, OrderState.QUEUED, OrderState.ACCEPTED)
-_DONE: Final = frozenset(state for state in OrderState if state.final and state is not OrderState.DEAD)
+_DOUBTFUL: Final = "/v1/orders?state=in_doubt&limit=1000"
+_UNDER_WAY: Final = "/v1/orders?state=sending&state=queued&state=accepted&state=working&limit=100"
+"""Asked for apart, so that many orders that only work cannot hide one that is in doubt."""
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -69,7 +69,7 @@ def look(target: Target, now: float) -> Glance:
     try:
         status = Status.model_validate_json(ask(target, "/v1/status"))
         brokers = Brokers.model_validate_json(ask(target, "/v1/brokers")).brokers
-        orders = _if_there(target, "/v1/orders", _Orders)
+        orders = [_if_there(target, path, _Orders) for path in (_DOUBTFUL, _UNDER_WAY)]
         errors = _if_there(target, "/v1/errors", _Errors)
     except ValueError:
         raise AskError(f"{target} answered something that no sidecar of this version says") from None
@@ -77,7 +77,7 @@ def look(target: Target, now: float) -> Glance:
         now,
         status,
         tuple(brokers),
-        None if orders is None else _unfinished(orders.orders),
+        None if None in orders else tuple(order for part in orders if part is not None for order in part.orders),
         None if errors is None else tuple(errors.errors),
     )
 
@@ -87,9 +87,3 @@ def _if_there(target: Target, path: str, model: type[Model]) -> Model | None:
         return model.model_validate_json(ask(target, path))
     except AbsentError:
         return None
-
-
-def _unfinished(orders: list[OrderLine]) -> tuple[OrderLine, ...]:
-    ranks = {state.value: rank for rank, state in enumerate(_WORST_FIRST)}
-    unfinished = (order for order in orders if order.state not in _DONE)
-    return tuple(sorted(unfinished, key=lambda order: ranks.get(order.state, len(ranks))))

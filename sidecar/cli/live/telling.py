@@ -27,6 +27,9 @@ _WORDS: Final[Mapping[str, str]] = {
     "CallRefused": "a request turned away at the {listener} listener: {reason}",
     "StreamOpened": "stream {stream} open",
     "StreamClosed": "stream {stream} ended: {reason}",
+    "OrderStateChanged": "{kind} {client_id} {instrument}: {to_state} ({reason})",
+    "OrderRefused": "an order not taken: {reason}",
+    "OrdersRecovering": "{left} of {total} orders in doubt still to be looked up",
     "Started": "the sidecar takes calls, after {seconds:.1f} s",
     "Stopped": "the sidecar has stopped: {reason}",
 }

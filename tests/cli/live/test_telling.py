@@ -32,8 +32,8 @@ def test_a_transition_is_told_with_its_reason() -> None:
 
 
 def test_an_event_without_words_of_its_own_is_told_by_its_fields() -> None:
-    fields = {"broker": "oanda", "to_state": "in_doubt", "note": "", "trail": [1]}
-    assert told("OrderStateChanged", fields) == "oanda order state changed: to_state=in_doubt"
+    fields = {"broker": "oanda", "level": "reduced", "note": "", "trail": [1]}
+    assert told("LevelChanged", fields) == "oanda level changed: level=reduced"
 
 
 @given(

@@ -114,17 +114,18 @@ STATUS = {
 }
 
 
-async def test_orders_that_are_done_are_left_out_and_doubt_comes_first(tmp_path: Path) -> None:
-    states = ("queued", "filled", "working", "in_doubt", "expired", "dead")
+async def test_orders_in_doubt_come_first_and_errors_are_told(tmp_path: Path) -> None:
+    under_way = "/v1/orders?state=sending&state=queued&state=accepted&state=working&limit=100"
     pages = {
         "/v1/status": STATUS,
         "/v1/brokers": {"brokers": []},
-        "/v1/orders": {"orders": [{"state": state, "broker": "oanda", "else": 1} for state in states]},
+        "/v1/orders?state=in_doubt&limit=1000": {"orders": [{"state": "in_doubt", "broker": "oanda", "else": 1}]},
+        under_way: {"orders": [{"state": "queued", "client_id": "one", "created_at": 5}]},
         "/v1/errors": {"errors": [{"error_type": "auth", "severity": "critical"}]},
     }
     async with telling(tmp_path / "s", pages) as target:
         seen = await asyncio.to_thread(look, target, 5.0)
-    assert [order.state for order in seen.orders or ()] == ["in_doubt", "queued", "working", "dead"]
+    assert [order.state for order in seen.orders or ()] == ["in_doubt", "queued"]
     assert [error.error_type for error in seen.errors or ()] == ["auth"]
 
 
