@@ -5,6 +5,7 @@ from sidecar.brokers.binance_usdm import BinanceUsdm
 from sidecar.brokers.generic import Generic, HeaderNames, Knowledge
 from sidecar.brokers.oanda import Oanda
 from sidecar.brokers.profile import Endpoint, Profile
+from sidecar.brokers.projectx import ProjectX
 from sidecar.config import model
 from sidecar.words import Effect, Outcome, Priority
 
@@ -18,6 +19,8 @@ def build(config_broker: model.Broker) -> Profile:
             return BinanceSpot()
         case "oanda":
             return Oanda()
+        case "projectx":
+            return ProjectX()
         case "generic":
             return Generic(_knowledge(config_broker.generic or model.Generic()))
 
