@@ -222,6 +222,12 @@ def _own() -> Line:
             "Calls that came a second time with the same Idempotency-Key, and were not sent again.",
             Query(BROKER.rate("sidecar_idempotent_calls_total", "broker, result"), "{{broker}} {{result}}"),
         ),
+        lines(
+            "Logins",
+            "ops",
+            "Logins at the broker with the sidecar's own keys. Without a session no order can be sent.",
+            Query(BROKER.rate("sidecar_logins_total", "broker, result"), "{{broker}} {{result}}"),
+        ),
     )
 
 

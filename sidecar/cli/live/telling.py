@@ -21,6 +21,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "RetryScheduled": "{endpoint} failed ({reason}), is tried again",
     "RetryDenied": "{endpoint} failed ({reason}), no retry: {why}",
     "OrderLookedUp": "{endpoint} in doubt, look {number}: {result}",
+    "LoginFinished": "login: {result} {reason}",
     "ClockOffsetLearnt": "the broker's clock is {offset:+.3f} s ahead",
     "CallFinished": "{endpoint}: {outcome}, {attempts} attempts",
     "CallReplayed": "{endpoint} repeated, not sent again: {result}",
