@@ -4,6 +4,7 @@ from sidecar.brokers.binance_spot import BinanceSpot
 from sidecar.brokers.binance_usdm import BinanceUsdm
 from sidecar.brokers.generic import Generic, HeaderNames, Knowledge
 from sidecar.brokers.oanda import Oanda
+from sidecar.brokers.openalgo import OpenAlgo
 from sidecar.brokers.profile import Endpoint, Profile
 from sidecar.brokers.projectx import ProjectX
 from sidecar.config import model
@@ -21,6 +22,8 @@ def build(config_broker: model.Broker) -> Profile:
             return Oanda()
         case "projectx":
             return ProjectX()
+        case "openalgo":
+            return OpenAlgo()
         case "generic":
             return Generic(_knowledge(config_broker.generic or model.Generic()))
 

@@ -19,7 +19,14 @@ _PAIRS: Final = (*_SECRETS, "user_name")
 _BINANCE: Final = frozenset({"key", "key_file", "secret", "secret_file", "private_key_file"})
 _OANDA: Final = frozenset({"token", "token_file"})
 _PROJECTX: Final = frozenset({"user_name", "user_name_file", "key", "key_file"})
-_NEEDED: Final = {"binance-usdm": _BINANCE, "binance-spot": _BINANCE, "oanda": _OANDA, "projectx": _PROJECTX}
+_OPENALGO: Final = frozenset({"key", "key_file"})
+_NEEDED: Final = {
+    "binance-usdm": _BINANCE,
+    "binance-spot": _BINANCE,
+    "oanda": _OANDA,
+    "projectx": _PROJECTX,
+    "openalgo": _OPENALGO,
+}
 _LOOSE: Final = 0o007
 
 
@@ -94,7 +101,7 @@ def _twice(path: KeyPath, given: frozenset[str]) -> Iterator[Finding]:
 
 
 def _missing(path: KeyPath, broker: Broker, given: frozenset[str]) -> Iterator[Finding]:
-    if broker.profile == "oanda":
+    if broker.profile in {"oanda", "openalgo"}:  # each needs one secret, and one is given
         return
     if not given & {"key", "key_file"}:
         yield Finding(path, "the API key is missing", "key_file with the path of a file that holds it")

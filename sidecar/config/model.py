@@ -386,7 +386,7 @@ class Queue(Part):
     )
 
 
-ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "projectx", "generic"]
+ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "projectx", "openalgo", "generic"]
 
 
 class Broker(Part):
