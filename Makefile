@@ -33,6 +33,7 @@ requirements: ## pin the newest allowed packages
 reference: ## write the configuration's JSON Schema and the list of metrics
 	@$(bin)/python -m sidecar.config.schema
 	@$(bin)/python -m sidecar.telemetry.reference
+	@$(bin)/python -m helm.generate
 
 clean: ## remove everything that was made
 	@rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -38,7 +38,7 @@ def call(path):
     headers = {}
     if token := os.environ.get("BROKER_SIDECAR_TOKEN_FILE"):
         with open(token, encoding="utf-8") as file:
-            headers["Authorization"] = "Bearer " + file.read().strip()
+            headers["Proxy-Authorization"] = "Bearer " + file.read().strip()
     connection = Unix(os.environ["BROKER_SIDECAR_SOCKET"])
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
