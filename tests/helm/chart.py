@@ -23,6 +23,7 @@ MINIMAL: Values = {
 }
 """What has to be given."""
 NEWEST = "1.37.0"
+PLACE = ("--namespace", "trading", "--kube-version", NEWEST)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The dashboards are long."""
 
@@ -39,12 +40,12 @@ def binary() -> str:
     return found
 
 
-def run(*arguments: str, values: Values | None = None) -> str:
-    """Run Helm to its end; returns its standard output. Raises `Refused`."""
+def run(*arguments: str, values: str | None = None) -> str:
+    """Run Helm to its end, with values in JSON; returns its standard output. Raises `Refused`."""
     given = () if values is None else ("--values", "-")
     done = subprocess.run(  # noqa: S603 - the real thing is what is wanted
         [binary(), *arguments, *given],
-        input=json.dumps(values) if values is not None else None,
+        input=values,
         capture_output=True,
         text=True,
         check=False,
@@ -56,8 +57,13 @@ def run(*arguments: str, values: Values | None = None) -> str:
 
 def text(*values: Values, kubernetes: str = NEWEST, chart: Path = CHART) -> str:
     """What the chart renders with these values, the later ones before the earlier ones."""
-    place = ("--namespace", "trading", "--kube-version", kubernetes)
-    return run("template", "demo", str(chart), *place, values=merged(*values))
+    return _rendered(json.dumps(merged(*values)), kubernetes, chart)
+
+
+@cache
+def _rendered(values: str, kubernetes: str, chart: Path) -> str:
+    place = (*PLACE[:-1], kubernetes)
+    return run("template", "demo", str(chart), *place, values=values)
 
 
 def render(*values: Values, kubernetes: str = NEWEST, chart: Path = CHART) -> list[Object]:

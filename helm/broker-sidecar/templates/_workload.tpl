@@ -6,7 +6,7 @@ apiVersion: {{ ternary "batch/v1" "apps/v1" (has $kind (list "Job" "CronJob")) }
 kind: {{ $kind }}
 metadata:
   {{- /* A Job cannot be changed: another pod makes another Job. */}}
-  name: {{ include "broker-sidecar.fullname" . }}{{ if eq $kind "Job" }}-{{ printf "%s %s" (include "broker-sidecar.container" .) $pod | sha256sum | trunc 8 }}{{ end }}
+  name: {{ include "broker-sidecar.fullname" . }}{{ if eq $kind "Job" }}-{{ print $pod (include "broker-sidecar.container" .) (include "broker-sidecar.volumes" .) (include "broker-sidecar.podAnnotations" .) | sha256sum | trunc 8 }}{{ end }}
   namespace: {{ .Release.Namespace }}
   labels:
     {{- include "broker-sidecar.labels" . | nindent 4 }}
