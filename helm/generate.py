@@ -2,7 +2,7 @@
 
 - `values.schema.json`, from `values.schema.yaml` and the sidecar's own configuration schema;
 - `README.md`, from `README.template.md` and the comments in `values.yaml`;
-- `files/rules` and `files/dashboards`, from `alerts/` and `dashboards/`, because a chart reaches no file outside itself.
+- `files/rules` and `files/dashboards`, from `alerts/` and `dashboards/`, as a chart reaches no file outside itself.
 """
 
 import json

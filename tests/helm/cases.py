@@ -10,7 +10,10 @@ _OFF: Final = {"enabled": False}
 EVERYTHING: Final[Values] = {
     "bot": {
         "name": "momentum",
-        "env": [{"name": "MODE", "value": "live"}, {"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+        "env": [
+            {"name": "MODE", "value": "live"},
+            {"name": "K", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        ],
         "envFrom": [{"secretRef": {"name": "more"}}],
         "args": ["--fast"],
         "command": ["/bot"],

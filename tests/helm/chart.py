@@ -104,7 +104,7 @@ def kinds(objects: list[Object]) -> set[str]:
 
 def is_test(one: Object) -> bool:
     """Whether only `helm test` makes this object."""
-    return one["metadata"].get("annotations", {}).get("helm.sh/hook") == "test"
+    return bool(one["metadata"].get("annotations", {}).get("helm.sh/hook") == "test")
 
 
 def pod(objects: list[Object]) -> Object:

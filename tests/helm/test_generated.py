@@ -1,6 +1,8 @@
 """What follows from something else is up to date, and every value is told and checked."""
 
 import json
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,18 @@ def test_the_notes_tell_another_charts_author_the_line_to_write(tmp_path: Path) 
     assert '{{ include "broker-sidecar.inject" (list (index .Subcharts "broker-sidecar")' in notes
 
 
+def test_the_values_that_the_page_shows_are_taken() -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", generate.readme(), re.DOTALL)
+    values = [
+        yaml.safe_load(textwrap.dedent(block))
+        for block in shown
+        if "define" not in block and "dependencies" not in block
+    ]
+    assert len(values) == 2
+    for one in values:
+        chart.render(MINIMAL, one)
+
+
 def _notes(folder: Path, *values: chart.Values) -> str:
     """Helm shows notes only with a cluster: here a template shows them."""
     copy = folder / "chart"
@@ -67,7 +81,7 @@ def _notes(folder: Path, *values: chart.Values) -> str:
     for entry in (generate.CHART / "templates").iterdir():
         (copy / "templates" / entry.name).symlink_to(entry)
     (copy / "templates/shown.yaml").write_text(
-        'apiVersion: v1\nkind: Notes\nmetadata: {name: notes}\n'
+        "apiVersion: v1\nkind: Notes\nmetadata: {name: notes}\n"
         'text: {{ include (print .Template.BasePath "/NOTES.txt") . | quote }}\n'
     )
     text: str = chart.only(chart.render(*values, chart=copy), "Notes")["text"]

@@ -13,6 +13,7 @@ from tests.helm import chart, schemas
 Own = Callable[[str], Path]
 
 POD = "{containers: [{name: mine, image: x}, {name: second, image: y, env: [{name: A, value: b}]}]}"
+JOB = f"{{template: {{spec: {POD}}}}}"
 
 
 @pytest.fixture
@@ -52,10 +53,9 @@ def test_its_pod_is_found_by_the_monitor_of_the_dependency(own: Own) -> None:
 @pytest.mark.parametrize(
     "manifest",
     [
-        f"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: m}}\nspec: {{template: {{spec: {POD}}}}}",
-        f"apiVersion: batch/v1\nkind: Job\nmetadata: {{name: m}}\nspec: {{template: {{spec: {POD}}}}}",
-        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: m}\n"
-        f"spec: {{schedule: '* * * * *', jobTemplate: {{spec: {{template: {{spec: {POD}}}}}}}}}",
+        f"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: m}}\nspec: {JOB}",
+        f"apiVersion: batch/v1\nkind: Job\nmetadata: {{name: m}}\nspec: {JOB}",
+        f"apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: m}}\nspec: {{jobTemplate: {{spec: {JOB}}}}}",
     ],
     ids=["StatefulSet", "Job", "CronJob"],
 )
@@ -78,13 +78,12 @@ def test_every_kind_of_workload_takes_it(own: Own, manifest: str) -> None:
         ),
         (
             "kind: Pod\nmetadata: {name: m}\nspec: {terminationGracePeriodSeconds: 30, containers: [{name: a}]}",
-            "terminationGracePeriodSeconds of Pod m is 30: the bot may take 45 s to end (bot.stopSeconds) and the "
-            "sidecar 10 s after it (sidecar.stopSeconds); give 55, or lower bot.stopSeconds",
+            "is 30: the bot may take 45 s to end (bot.stopSeconds) and the sidecar 10 s after it (sidecar.stopSeconds)",
         ),
     ],
     ids=["no pod", "no YAML", "twice", "too short"],
 )
 def test_what_cannot_be_done_is_said(own: Own, manifest: str, words: str) -> None:
-    with pytest.raises(chart.Refused, match="(?s).*") as refused:
+    with pytest.raises(chart.Refused, match="Error") as refused:
         chart.render(chart=own(manifest))
     assert words in str(refused.value)

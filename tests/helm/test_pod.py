@@ -75,7 +75,7 @@ def oanda(tmp_path: Path) -> Iterator[Simulated]:
 
 def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(binance: Simulated, tmp_path: Path) -> None:
     objects = example("ccxt-bot", "binance", binance.url)
-    command = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/bot.py")]}
+    command = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/ccxt_bot.py")]}
     with Pod(objects, tmp_path / "pod", command, {"binance": {"key": KEY, "secret": SECRET}}) as pod:
         trades(pod["bot"], "withdrawn", 3)
         assert pod["broker-sidecar"].probe("readinessProbe")
@@ -92,7 +92,7 @@ def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(bina
 
 def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simulated, tmp_path: Path) -> None:
     objects = example("oanda-bot", "oanda", oanda.url)
-    command = {"bot": [sys.executable, str(EXAMPLES / "oanda-bot/bot.py")]}
+    command = {"bot": [sys.executable, str(EXAMPLES / "oanda-bot/oanda_bot.py")]}
     secrets = {"oanda": {"token": TOKEN}, "sidecar-token": {"token": "a-token-of-the-pods-own"}}
     with Pod(objects, tmp_path / "pod", command, secrets) as pod:
         trades(pod["bot"], "executed", 4)

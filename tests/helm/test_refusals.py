@@ -24,7 +24,10 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
     "a claim that is not used": ({"state": {"existingClaim": "x"}}, "set state.kind: existingClaim"),
     "the chart's own key": ({"config": {"state": {"path": "/x"}}}, "config.state.path: the chart sets it; use state"),
     "the bot's name twice": ({"config": {"bot": "x"}}, "config.bot: the chart sets it; use bot.name"),
-    "keys without a broker": ({"credentials": {"kraken": KEYS | {"use": "lookup"}}}, "there is no config.brokers.kraken; one of binance"),
+    "keys without a broker": (
+        {"credentials": {"kraken": KEYS | {"use": "lookup"}}},
+        "there is no config.brokers.kraken; one of binance",
+    ),
     "keys without a token": ({"credentials": {"binance": KEYS}}, "could trade with these keys by TCP"),
     "a written secret": (
         {"config": {"brokers": {"binance": {"credentials": {"secret": "hush"}}}}},

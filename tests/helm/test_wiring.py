@@ -111,9 +111,7 @@ def test_figures_keep_their_form() -> None:
 
 def test_who_the_pod_is_comes_from_the_pod() -> None:
     sidecar = chart.sidecar(wired({"bot": {"name": "momentum"}}))
-    fields = {
-        one["name"]: one["valueFrom"]["fieldRef"]["fieldPath"] for one in sidecar["env"] if "valueFrom" in one
-    }
+    fields = {one["name"]: one["valueFrom"]["fieldRef"]["fieldPath"] for one in sidecar["env"] if "valueFrom" in one}
     assert fields == {
         "SIDECAR_BOT": "metadata.labels['bot']",
         "POD_NAME": "metadata.name",
@@ -181,7 +179,8 @@ def test_every_container_is_hardened() -> None:
     assert spec["automountServiceAccountToken"] is False
     for container in spec["initContainers"] + spec["containers"]:
         security = container["securityContext"]
-        assert security["readOnlyRootFilesystem"] and security["runAsNonRoot"]
+        assert security["readOnlyRootFilesystem"]
+        assert security["runAsNonRoot"]
         assert not security["allowPrivilegeEscalation"]
         assert security["capabilities"] == {"drop": ["ALL"]}
 

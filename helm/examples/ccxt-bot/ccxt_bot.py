@@ -1,4 +1,4 @@
-"""Offers to buy ether below the market, withdraws the offer, and begins again. Calls go through the sidecar's socket."""
+"""Offers to buy ether below the market, withdraws that, and begins again. Calls go through the sidecar's socket."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ PAUSE_SECONDS = float(os.environ.get("PAUSE_SECONDS", "5"))
 
 def tell(what: str, order: str, **more: object) -> None:
     """One line of JSON: what the bot knows of an order."""
-    print(json.dumps({"what": what, "order": order, **more}), flush=True)  # noqa: T201 - a container's log
+    print(json.dumps({"what": what, "order": order, **more}), flush=True)
 
 
 def told(exchange: ccxt.binanceusdm) -> str:
