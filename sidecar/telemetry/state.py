@@ -1,9 +1,9 @@
 """What can be read of a broker at any moment, as plain values: for the scrape, the control API and people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sidecar.words import BreakerMode, BreakerState, BrokerState
+from sidecar.words import BreakerMode, BreakerState, BrokerState, OrderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +95,14 @@ class BrokerShape:
     limits: tuple[str, ...]
     read: Callable[[], BrokerReading]
     """Reads the broker's state now; cheap enough for every scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersReading:
+    """The orders of one broker that the sidecar carries, now."""
+
+    broker: str
+    counts: Mapping[OrderState, int]
+    """By state, for every state that can still change."""
+    oldest_seconds: float
+    """How long the one that has waited longest waits; 0 when none does."""
