@@ -131,6 +131,9 @@ CASES: Final[dict[str, Values]] = {
 }
 
 
+_LONG: Final = ("minimal", "everything")
+
+
 def case(name: str) -> dict[str, Any]:
-    """A case's values, with what has to be given."""
-    return merged(MINIMAL, CASES[name])
+    """A case's values, with what has to be given. Only two cases have the rules and dashboards, which are long."""
+    return merged(MINIMAL, CASES[name], {} if name in _LONG else {"rules": _OFF, "dashboards": _OFF})

@@ -1,5 +1,6 @@
 """Says what a Kubernetes API server, and the Prometheus operator's objects in it, would not take."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ VERSIONS = tuple(f"1.{minor}" for minor in range(29, 38))
 
 def complaint(one: Object, version: str) -> str:
     """What is wrong with an object, unknown keys included; empty when nothing is."""
+    return _complaint(json.dumps(one, sort_keys=True), version)
+
+
+@cache
+def _complaint(text: str, version: str) -> str:
+    # Most objects are the same in most cases, and each look at the schemas takes a while.
+    one: Object = json.loads(text)
     if "monitoring.coreos.com" in one["apiVersion"]:
         return _operator_complaint(one)
     try:
