@@ -16,6 +16,7 @@ from sidecar.words import (
     BrokerState,
     ClockSource,
     Effect,
+    LoginResult,
     LookResult,
     OrderState,
     Outcome,
@@ -205,6 +206,18 @@ class ClockOffsetLearnt:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginFinished:
+    """The sidecar logged in at a broker with keys of its own, or could not."""
+
+    broker: str
+    result: LoginResult
+    reason: str = ""
+    """Why not, from `sidecar.brokers.profile.REASONS`."""
+    code: str = ""
+    """The broker's own code for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallFinished:
     """A call went back to the bot."""
 
@@ -377,6 +390,7 @@ Event = (
     | AttemptFinished
     | OrderLookedUp
     | ClockOffsetLearnt
+    | LoginFinished
     | CallFinished
     | CallReplayed
     | OrderStateChanged

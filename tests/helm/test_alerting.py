@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from helm.generate import REPOSITORY
 from tests.helm import chart
 from tests.helm.cases import EVERYTHING, case
 from tests.helm.chart import MINIMAL
@@ -26,11 +27,10 @@ def tool(name: str, *arguments: str) -> str:
 
 def test_promtool_takes_every_rule(tmp_path: Path) -> None:
     rules = [one for one in chart.render(MINIMAL, EVERYTHING) if one["kind"] == "PrometheusRule"]
+    assert len(rules) == len(list(REPOSITORY.glob("alerts/rules/*.yaml"))) > 0
     for one in rules:
         (tmp_path / f"{one['metadata']['name']}.yaml").write_text(yaml.safe_dump(one["spec"]))
-    files = [str(file) for file in tmp_path.iterdir()]
-    if files:
-        tool("promtool", "check", "rules", *files)
+    tool("promtool", "check", "rules", *(str(file) for file in tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize(
