@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openalgo
 import pytest
+from openalgo import api
 
 from tests.e2e.conftest import QUICK
 from tests.e2e.stack import KEY, Sidecar, Simulated, fetch, until
@@ -56,7 +56,7 @@ def sidecar(_in_front: Sidecar) -> Sidecar:
 @pytest.fixture
 def client(sidecar: Sidecar) -> Any:
     """The client library."""
-    found: Any = openalgo.api(api_key=KEY, host=f"{sidecar.url}/openalgo")
+    found: Any = api(api_key=KEY, host=f"{sidecar.url}/openalgo")
     found.headers["Proxy-Authorization"] = f"Bearer {TOKEN}"
     return found
 
