@@ -1,4 +1,4 @@
-.PHONY: help demo test lint format bench requirements dashboards reference clean
+.PHONY: help demo test lint format bench requirements reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -30,12 +30,11 @@ bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pa
 requirements: ## pin the newest allowed packages
 	@scripts/pin-requirements
 
-dashboards: ## write the Grafana dashboards
-	@$(bin)/python -m dashboards
-
-reference: ## write the configuration's JSON Schema and the list of metrics
+reference: ## write what is generated: the JSON Schema, the list of metrics, the dashboards, parts of the chart
 	@$(bin)/python -m sidecar.config.schema
 	@$(bin)/python -m sidecar.telemetry.reference
+	@$(bin)/python -m dashboards
+	@$(bin)/python -m helm.generate
 
 clean: ## remove everything that was made
 	@rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -10,4 +10,4 @@ def test_the_committed_boards_are_those_of_the_code() -> None:
 
 def test_each_committed_board_is_what_the_code_would_write() -> None:
     stale = [name for name, text in written().items() if (FOLDER / name).read_text(encoding="utf-8") != text]
-    assert stale == [], "run `make dashboards`"
+    assert stale == [], "run `make reference`"
