@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from sidecar import __version__
+from sidecar.alerting.service import Alerting
 from sidecar.api.errors import ApiError
 from sidecar.api.service import Api
 from sidecar.brokers.registry import build
@@ -92,6 +93,14 @@ class App:
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
         )
+        self._alerting = Alerting(
+            config.alerting,
+            bot=config.bot,
+            bus=self._bus,
+            clock=clock,
+            store=self._store,
+            read_audit=self._audit.readings,
+        )
         shapes = [gateway.shape() for gateway in self.gateways.values()]
         self._traces = Traces(config.telemetry, shapes, bot=config.bot, version=__version__)
         self._metrics = Metrics(
@@ -101,6 +110,8 @@ class App:
             traced=self._traces.traced,
             read_audit=self._audit.readings,
             read_spans=self._traces.readings,
+            read_errors=self._alerting.registry.reading,
+            channels=self._alerting.channels,
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
         self.api = Api(
@@ -110,6 +121,7 @@ class App:
             clock=clock,
             health=self._state,
             exposition=self._metrics.exposition,
+            errors=self._alerting.registry,
         )
 
     async def start(self) -> None:
@@ -128,6 +140,7 @@ class App:
         try:
             if self._store is not None:
                 await self._store.open()
+            await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
             await self.api.start()
@@ -144,6 +157,7 @@ class App:
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""
         self._state.why_not = "stopping"
+        self._alerting.wind_down()
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
@@ -156,6 +170,7 @@ class App:
         for gateway in self.gateways.values():
             await gateway.close()
         self._bus.emit(Stopped(reason, unfinished))
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         self._news.close()
@@ -171,6 +186,7 @@ class App:
         """Close what was opened before it turned out that something cannot be."""
         for gateway in self.gateways.values():
             await gateway.close()
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)

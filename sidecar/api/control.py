@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from sidecar import __version__
+from sidecar.alerting.registry import Registry
+from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import BodyError, BodyTooLargeError
 from sidecar.api.events import KINDS, Events
 from sidecar.api.exchange import Incoming, Outgoing
@@ -51,6 +53,7 @@ class Control:
         bus: Bus,
         clock: Clock,
         health: Health,
+        errors: Registry | None = None,
     ) -> None:
         self._bot = bot
         self._gateways = dict(gateways)
@@ -61,7 +64,8 @@ class Control:
         self._health = health
         self._started = clock.monotonic()
         self.stopping = False
-        self.routes = self._table()
+        further = () if errors is None else ErrorRoutes(errors, clock).routes()
+        self.routes = (*self._table(), *further)
         self._described = json.dumps(describe(self.routes)).encode()
 
     def _table(self) -> tuple[Route, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sidecar.alerting.registry import Registry
 from sidecar.api.control import Control
 from sidecar.api.errors import TokenError
 from sidecar.api.events import Events
@@ -47,7 +48,9 @@ class Api:
         clock: Clock,
         health: Health,
         exposition: Exposition,
+        errors: Registry | None = None,
     ) -> None:
+        self._errors = errors
         self._config = config
         self._clock = clock
         self._gateways = gateways
@@ -136,6 +139,7 @@ class Api:
             bus=self._bus,
             clock=self._clock,
             health=self._health,
+            errors=self._errors,
         )
 
     def _server(self, listener: Listener) -> Server:

@@ -1,11 +1,12 @@
 """Asking a running sidecar's control API, over its Unix socket or over TCP."""
 
+import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -34,12 +35,22 @@ class Target:
 
 def ask(target: Target, path: str) -> bytes:
     """The body of a successful GET. Raises `AskError`."""
-    headers = {"Accept": "application/json"}
+    return _exchange(target, "GET", path, None)
+
+
+def order(target: Target, path: str, body: Mapping[str, Any]) -> bytes:
+    """The body of a successful POST. Raises `AskError`."""
+    return _exchange(target, "POST", path, json.dumps(body).encode())
+
+
+def _exchange(target: Target, method: str, path: str, body: bytes | None) -> bytes:
+    headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
     if target.token is not None:
         headers["Authorization"] = f"Bearer {target.token.get_secret_value()}"
     connection = _connection(target)
     try:
-        return _get(connection, path, headers, target)
+        connection.request(method, path, body, headers)
+        return _answer(connection, path, target)
     except (FileNotFoundError, ConnectionRefusedError):
         raise AskError(
             f"nothing listens at {target}; start it with sidecar run --config FILE, or name another place with "
@@ -56,15 +67,24 @@ def ask(target: Target, path: str) -> bytes:
         connection.close()
 
 
-def _get(connection: HTTPConnection, path: str, headers: Mapping[str, str], target: Target) -> bytes:
-    connection.request("GET", path, headers=dict(headers))
+def _answer(connection: HTTPConnection, path: str, target: Target) -> bytes:
     response = connection.getresponse()
     body = response.read(_LARGEST)
     if response.status in _NO_TOKEN:
         raise AskError(f"{target} wants its token; give --config, or --token-file FILE")
+    if response.getheader("Content-Type") == "application/problem+json":
+        raise AskError(f"{target} refused: {_detail(body)}")
     if response.status != 200:  # noqa: PLR2004 - HTTP's own number
         raise AskError(f"{target} answered {response.status} to {path}; is it a sidecar's listener for bots?")
     return body
+
+
+def _detail(body: bytes) -> str:
+    """What a problem document (RFC 9457) says."""
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return "it does not say why"
 
 
 def _connection(target: Target) -> HTTPConnection:

@@ -95,3 +95,11 @@ class BrokerShape:
     limits: tuple[str, ...]
     read: Callable[[], BrokerReading]
     """Reads the broker's state now; cheap enough for every scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsReading:
+    """What the error registry holds now."""
+
+    unresolved: tuple[tuple[str, str, str, int], ...]
+    """Broker (empty for the sidecar's own), type, severity, and how many last."""

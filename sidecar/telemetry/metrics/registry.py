@@ -13,6 +13,7 @@ from sidecar.telemetry.metrics.accept import CONTENT_TYPES, wants_openmetrics
 from sidecar.telemetry.metrics.breakers import BreakerMetrics
 from sidecar.telemetry.metrics.calls import CallMetrics
 from sidecar.telemetry.metrics.condition import ConditionMetrics
+from sidecar.telemetry.metrics.errors import ErrorMetrics, ReadErrors
 from sidecar.telemetry.metrics.families import AnyFamily
 from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
 from sidecar.telemetry.metrics.limits import LimitMetrics
@@ -32,7 +33,8 @@ class Metrics(Collector):
 
     `registry` holds them, and those of the process (processor, memory, files, garbage collection), for whoever speaks
     `prometheus_client`; it is not the global one. `traced` tells which calls have a trace, so that exemplars name only
-    traces that exist. `read_audit` and `read_spans` tell how the audit log and the trace export fare.
+    traces that exist. `read_audit` and `read_spans` tell how the audit log and the trace export fare,
+    `read_errors` how many errors last; `channels` are those that people are notified by.
 
     Use it from the event loop's thread only.
     """
@@ -46,10 +48,13 @@ class Metrics(Collector):
         traced: Callable[[CallFinished], bool] = _never,
         read_audit: ReadAudit | None = None,
         read_spans: ReadSpans | None = None,
+        read_errors: ReadErrors | None = None,
+        channels: Sequence[str] = (),
     ) -> None:
         self._shapes = tuple(shapes)
         self._own = OwnMetrics(bot=bot, version=version)
-        self._read_audit, self._read_spans = read_audit, read_spans
+        self._read_audit, self._read_spans, self._read_errors = read_audit, read_spans, read_errors
+        self._errors = ErrorMetrics(shapes, channels)
         self._subjects: tuple[Subject, ...] = (
             CallMetrics(shapes, traced),
             IdempotencyMetrics(shapes),
@@ -58,6 +63,7 @@ class Metrics(Collector):
             LimitMetrics(shapes, traced),
             StreamMetrics(shapes),
             TruthMetrics(shapes),
+            self._errors,
             self._own,
         )
         self.families: tuple[AnyFamily, ...] = tuple(
@@ -101,3 +107,5 @@ class Metrics(Collector):
             self._own.show_audit(self._read_audit())
         if self._read_spans is not None:
             self._own.show_spans(self._read_spans())
+        if self._read_errors is not None:
+            self._errors.show(self._read_errors())
