@@ -9,6 +9,7 @@ import gc
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,16 +20,22 @@ import uvloop
 
 from sidecar import __version__
 from sidecar.alerting.service import Alerting
+from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import ApiError
 from sidecar.api.service import Api
+from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
 from sidecar.calls.gateway import Gateway, gateways
 from sidecar.clock import Clock, SystemClock
-from sidecar.config.model import Config
+from sidecar.config.model import Broker, Config
+from sidecar.health.condition import Condition
 from sidecar.health.prober import Prober
 from sidecar.health.setup import condition
+from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
+from sidecar.orders.ledger import Ledger
+from sidecar.orders.queue import OrderQueue
 from sidecar.store import Store, StoreError
 from sidecar.telemetry.audit import AuditError, AuditLog
 from sidecar.telemetry.events import Bus, Started, Stopped
@@ -89,6 +96,7 @@ class App:
             )
             for name, (settings, profile, _) in brokers.items()
         }
+        self._queues, self._desk = self._carrying(brokers, rng)
         self._probing: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
@@ -112,6 +120,8 @@ class App:
             read_spans=self._traces.readings,
             read_errors=self._alerting.registry.reading,
             channels=self._alerting.channels,
+            read_store=None if self._store is None else self._store.readings,
+            read_orders=lambda: [queue.reading() for queue in self._queues],
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
         self.api = Api(
@@ -121,7 +131,8 @@ class App:
             clock=clock,
             health=self._state,
             exposition=self._metrics.exposition,
-            errors=self._alerting.registry,
+            desk=self._desk,
+            more=ErrorRoutes(self._alerting.registry, clock).routes(),
         )
 
     async def start(self) -> None:
@@ -144,6 +155,7 @@ class App:
             for gateway in self.gateways.values():
                 await gateway.open()
             await self.api.start()
+            await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
         except BaseException:
             await self._let_go()
             raise
@@ -154,6 +166,9 @@ class App:
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
 
+        for queue in self._queues:
+            queue.start()
+
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""
         self._state.why_not = "stopping"
@@ -161,12 +176,16 @@ class App:
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
+        for queue in self._queues:
+            queue.wind_down()
         for probing in self._probing:
             probing.cancel()
         await asyncio.gather(*self._probing, return_exceptions=True)
         unfinished = await self.api.stop(DRAIN_SECONDS)
         for front in self.fronts.values():
             await front.finish()
+        for queue in self._queues:
+            await queue.finish()
         for gateway in self.gateways.values():
             await gateway.close()
         self._bus.emit(Stopped(reason, unfinished))
@@ -176,6 +195,29 @@ class App:
         self._news.close()
         await asyncio.to_thread(self._traces.shutdown, TRACES_SECONDS)
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
+
+    def _carrying(
+        self, brokers: Mapping[str, tuple[Broker, Profile, Condition]], rng: Random
+    ) -> tuple[tuple[OrderQueue, ...], OrderDesk | None]:
+        """The queues of the brokers whose requests are signed here, and the desk before them."""
+        if self._store is None:
+            return (), None
+        ledger = Ledger(self._store, self._config.state.order_history_seconds, self._clock)
+        queues = {
+            name: OrderQueue(
+                self.gateways[name],
+                profile,
+                ledger,
+                settings.queue,
+                deadline_seconds=settings.deadline_seconds,
+                bus=self._bus,
+                clock=self._clock,
+                rng=rng,
+            )
+            for name, (settings, profile, _) in brokers.items()
+            if self.gateways[name].signs
+        }
+        return tuple(queues.values()), OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng)
 
     def _keys(self, broker: str) -> Keys | None:
         if self._store is None:
@@ -213,8 +255,16 @@ async def _serve(config: Config, source: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
     app = App(config, SystemClock())
+    starting = asyncio.create_task(app.start())
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if told.is_set() and not starting.done():
+        starting.cancel()
     try:
-        await app.start()
+        await starting
+    except asyncio.CancelledError:
+        log.warning("The sidecar was stopped while it started", signal=reason)
+        return 0
     except (ApiError, AuditError, StoreError) as failure:
         log.critical("The sidecar cannot start", why=str(failure), config=str(source))
         return 1

@@ -42,7 +42,7 @@ class Alerting:
         self._bus = bus
         self._ledger = Ledger(store, clock)
         self.registry = Registry(bus, clock, self._ledger)
-        self._watch = Watch(self.registry)
+        self._watch = Watch(self.registry, clock)
         self._vitals = Vitals(
             self.registry, clock, read_store=None if store is None else store.readings, read_audit=read_audit
         )

@@ -11,12 +11,15 @@ from typing import Any, Final, TypeVar
 from sidecar.alerting import calls
 from sidecar.alerting.registry import Registry
 from sidecar.alerting.types import ErrorType
+from sidecar.clock import Cancellable, Clock
 from sidecar.telemetry import events
 from sidecar.telemetry.events import Bus, CallFinished
-from sidecar.words import BreakerState, BrokerState, Outcome
+from sidecar.words import BreakerState, BrokerState, OrderState, Outcome
 
 FAR_SECONDS: Final = 1.0
 """From here on a clock is off: Binance refuses what is a second ahead of its own."""
+LOOK_SECONDS: Final = 3.0
+"""How long the sidecar looks for an order in doubt before a person is told: usually it is found sooner."""
 ORDERS: Final = "orders"
 """The endpoint group whose breaker stops trading."""
 
@@ -34,6 +37,8 @@ class Raises:
     when: Callable[[Any], bool]
     subject: Callable[[Any], str] = lambda _: ""
     context: Callable[[Any], Mapping[str, Any]] = _nothing
+    after: float = 0.0
+    """Seconds that it must last, where the sidecar itself may find its end first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,19 @@ def _far(event: events.ClockOffsetLearnt) -> bool:
     return abs(event.offset) >= FAR_SECONDS
 
 
+def _order_is(*states: OrderState) -> Callable[[events.OrderStateChanged], bool]:
+    return lambda event: event.to_state in states
+
+
+def _never_sent(event: events.OrderStateChanged) -> bool:
+    """Whether its time ran out here; at the broker it does so as the bot has ordered."""
+    return event.to_state is OrderState.EXPIRED and event.from_state is not OrderState.WORKING
+
+
+def _carried(event: events.OrderStateChanged) -> str:
+    return event.client_id or event.order
+
+
 def _ok(call: CallFinished) -> bool:
     return call.outcome is Outcome.OK
 
@@ -93,6 +111,7 @@ def _ok_order(call: CallFinished) -> bool:
 
 
 _BREAKER: Final = _fields("group", "reason", "retry_in", "note")
+_ORDER: Final = _fields("order", "client_id", "kind", "instrument", "reason", "may_have_been_executed")
 _CONDITION: Final = _fields("reason", "consecutive_503")
 
 RAISES: Final = (
@@ -129,6 +148,16 @@ RAISES: Final = (
         _field("limit"),
         _fields("limit", "used", "capacity"),
     ),
+    Raises(
+        ErrorType.ORDER_OUTCOME_UNKNOWN,
+        events.OrderStateChanged,
+        _order_is(OrderState.IN_DOUBT),
+        _carried,
+        _ORDER,
+        after=LOOK_SECONDS,
+    ),
+    Raises(ErrorType.ORDER_DEAD, events.OrderStateChanged, _order_is(OrderState.DEAD), _carried, _ORDER),
+    Raises(ErrorType.ORDER_EXPIRED, events.OrderStateChanged, _never_sent, _carried, _ORDER),
     Raises(ErrorType.STREAM_LOST, events.StreamClosed, _lost, _field("stream"), _fields("stream", "reason")),
     Raises(ErrorType.CLOCK_SKEW, events.ClockOffsetLearnt, _far, context=_fields("offset", "source")),
 )
@@ -139,6 +168,12 @@ ENDS: Final = (
     Ends(ErrorType.CONNECTION_FAILED, CallFinished, calls.answered, _field("group")),
     Ends(ErrorType.SERVER_ERRORS, CallFinished, calls.answered, _field("group")),
     Ends(ErrorType.REQUEST_REFUSED, CallFinished, _ok, _field("endpoint")),
+    Ends(
+        ErrorType.ORDER_OUTCOME_UNKNOWN,
+        events.OrderStateChanged,
+        lambda event: event.to_state is not OrderState.IN_DOUBT,
+        _carried,
+    ),
     Ends(ErrorType.ORDERS_BREAKER_OPEN, events.BreakerTransition, _no_longer_open, _field("group")),
     Ends(ErrorType.BREAKER_OPEN, events.BreakerTransition, _no_longer_open, _field("group")),
     Ends(ErrorType.ORDERS_BREAKER_OPEN, CallFinished, _ok_order, inherited=True),
@@ -163,8 +198,10 @@ ENDS: Final = (
 class Watch:
     """Puts into the registry what the bus tells."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, clock: Clock) -> None:
         self._registry = registry
+        self._clock = clock
+        self._held: dict[tuple[ErrorType, str, str], Cancellable] = {}
         self._raises = _by_event(RAISES)
         self._ends = _by_event(ENDS)
 
@@ -176,14 +213,33 @@ class Watch:
     def _hear(self, event: Any) -> None:
         for line in self._raises.get(type(event), ()):
             if line.when(event):
-                self._registry.happened(line.kind, event.broker, line.subject(event), line.context(event))
+                self._raise(line, event)
         for end in self._ends.get(type(event), ()):
             # Nearly always nothing lasts, and then a call costs no more than this question.
-            if self._registry.is_open(end.kind, event.broker) and end.when(event):
-                self._registry.ended(end.kind, event.broker, end.subject(event), inherited=end.inherited)
+            if (self._held or self._registry.is_open(end.kind, event.broker)) and end.when(event):
+                self._end(end, event)
         if isinstance(event, CallFinished) and self._registry.is_open(ErrorType.ORDER_OUTCOME_UNKNOWN, event.broker):
             for order in calls.settled(event):
                 self._registry.ended(ErrorType.ORDER_OUTCOME_UNKNOWN, event.broker, order)
+
+    def _raise(self, line: Raises, event: Any) -> None:
+        key = (line.kind, event.broker, line.subject(event))
+        context = line.context(event)
+        if not line.after:
+            self._registry.happened(*key, context)
+        elif key not in self._held:
+
+            def happened() -> None:
+                del self._held[key]
+                self._registry.happened(*key, context)
+
+            self._held[key] = self._clock.call_later(line.after, happened)
+
+    def _end(self, end: Ends, event: Any) -> None:
+        subject = end.subject(event)
+        for key in [key for key in self._held if key[:2] == (end.kind, event.broker) and subject in {None, key[2]}]:
+            self._held.pop(key).cancel()
+        self._registry.ended(end.kind, event.broker, subject, inherited=end.inherited)
 
 
 L = TypeVar("L", Raises, Ends)

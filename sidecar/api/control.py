@@ -1,7 +1,8 @@
 """The control API under `/v1`: what people and scripts ask of the sidecar, and what they may tell it to do."""
 
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -9,8 +10,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from sidecar import __version__
-from sidecar.alerting.registry import Registry
-from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import BodyError, BodyTooLargeError
 from sidecar.api.events import KINDS, Events
 from sidecar.api.exchange import Incoming, Outgoing
@@ -19,7 +18,7 @@ from sidecar.api.headers import sort
 from sidecar.api.models import BreakerModeChange, BreakerReset, Brokers, BrokerSummary, Reset, Status
 from sidecar.api.openapi import describe
 from sidecar.api.ports import Gateway, Health
-from sidecar.api.problem import JSON, problem
+from sidecar.api.problem import JSON, RefusedError, problem
 from sidecar.api.routes import Asked, Route, find, parse_query
 from sidecar.clock import Clock
 from sidecar.telemetry.events import Bus, CallRefused
@@ -30,14 +29,6 @@ from sidecar.words import BreakerState
 _EVENT_STREAM: Headers = ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-store"))
 _CHALLENGE: Headers = ((b"WWW-Authenticate", b'Bearer realm="sidecar"'),)
 _HEALTHY: Final = frozenset({BreakerState.CLOSED, BreakerState.FORCED_CLOSED})
-
-
-class _RefusedError(Exception):
-    """Raised when a control call names something that is not there, or says something that makes no sense."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
 
 
 class Control:
@@ -53,8 +44,9 @@ class Control:
         bus: Bus,
         clock: Clock,
         health: Health,
-        errors: Registry | None = None,
+        more: Sequence[Route] = (),
     ) -> None:
+        """`more`: the operations of other rooms."""
         self._bot = bot
         self._gateways = dict(gateways)
         self._guard = guard
@@ -64,8 +56,7 @@ class Control:
         self._health = health
         self._started = clock.monotonic()
         self.stopping = False
-        further = () if errors is None else ErrorRoutes(errors, clock).routes()
-        self.routes = (*self._table(), *further)
+        self.routes = (*self._table(), *more)
         self._described = json.dumps(describe(self.routes)).encode()
 
     def _table(self) -> tuple[Route, ...]:
@@ -129,8 +120,9 @@ class Control:
             return _wrong_method(routes)
         try:
             body = None if route.takes is None else await _body(incoming, route.takes)
-            return Outgoing(route.handler(Asked(params, parse_query(query), body)))
-        except _RefusedError as refused:
+            answer = route.handler(Asked(params, parse_query(query), body, incoming.headers))
+            return Outgoing(await answer if inspect.isawaitable(answer) else answer)
+        except RefusedError as refused:
             return Outgoing(refused.answer)
 
     def _status(self, asked: Asked) -> Answer:
@@ -194,7 +186,7 @@ class Control:
             raise self._unknown_broker()
         if not set(kinds) <= set(KINDS):
             detail = f"no such kind of event; there are {', '.join(KINDS)}"
-            raise _RefusedError(problem(HTTPStatus.BAD_REQUEST, detail))
+            raise RefusedError(problem(HTTPStatus.BAD_REQUEST, detail))
         return Answer(200, _EVENT_STREAM, chunks=self._events.follow(brokers=brokers, kinds=kinds))
 
     def _describe(self, asked: Asked) -> Answer:
@@ -207,9 +199,9 @@ class Control:
             raise self._unknown_broker()
         return gateway
 
-    def _unknown_broker(self) -> _RefusedError:
+    def _unknown_broker(self) -> RefusedError:
         known = ", ".join(sorted(self._gateways))
-        return _RefusedError(problem(HTTPStatus.NOT_FOUND, f"no such broker is configured; there are {known}"))
+        return RefusedError(problem(HTTPStatus.NOT_FOUND, f"no such broker is configured; there are {known}"))
 
 
 async def _body(incoming: Incoming, takes: type[BaseModel]) -> BaseModel:
@@ -225,17 +217,17 @@ async def _body(incoming: Incoming, takes: type[BaseModel]) -> BaseModel:
             for error in invalid.errors(include_url=False, include_context=False, include_input=False)
         ]
         answer = problem(HTTPStatus.BAD_REQUEST, "the body is not what this operation takes", errors=errors)
-    raise _RefusedError(answer)
+    raise RefusedError(answer)
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
     return "/".join(["#", *(str(part).replace("~", "~0").replace("/", "~1") for part in location)])
 
 
-def _unknown_group(gateway: Gateway) -> _RefusedError:
+def _unknown_group(gateway: Gateway) -> RefusedError:
     known = ", ".join(breaker.group for breaker in gateway.reading().breakers)
     errors = [{"pointer": "#/group", "detail": f"{gateway.name} has {known}"}]
-    return _RefusedError(problem(HTTPStatus.BAD_REQUEST, "no such endpoint group", errors=errors))
+    return RefusedError(problem(HTTPStatus.BAD_REQUEST, "no such endpoint group", errors=errors))
 
 
 def _denied(denial: Denial) -> Outgoing:

@@ -46,7 +46,7 @@ def _operation(route: Route, schemas: dict[tuple[str, JsonSchemaMode], Any]) -> 
         "operationId": _name(route),
         "parameters": [_in_path(name) for name in route.params] + [_in_query(*item) for item in route.query.items()],
         "responses": {
-            "200": {"description": "Done.", "content": {route.media: {"schema": schemas[_tells(route)]}}},
+            str(route.status): {"description": "Done.", "content": {route.media: {"schema": schemas[_tells(route)]}}},
             "default": {"description": "Refused.", "content": refusal},
         },
     }

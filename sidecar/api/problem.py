@@ -9,6 +9,14 @@ JSON: Headers = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no
 _PROBLEM: Headers = ((b"Content-Type", b"application/problem+json"),)
 
 
+class RefusedError(Exception):
+    """Raised when a control call names something that is not there, or says something that makes no sense."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
 def problem(status: int, detail: str, *, errors: list[dict[str, str]] | None = None) -> Answer:
     """A problem document. `errors` names the fields at fault, each by a JSON `pointer` and a `detail`."""
     document: dict[str, object] = {

@@ -3,15 +3,27 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from sidecar.api.errors import BodyError, BodyTooLargeError, place_of
 from sidecar.api.exchange import Incoming, Listener, Outgoing
 from sidecar.api.guard import Denial, Guard
 from sidecar.api.headers import Sorted, sort
+from sidecar.api.orders import STATUSES, accepted
 from sidecar.api.ports import Gateway
+from sidecar.api.prefer import preferences
 from sidecar.api.problem import problem
 from sidecar.calls.model import Fate, Result
+from sidecar.orders.desk import OrderDesk
+from sidecar.orders.errors import (
+    DoubtfullyRecordedError,
+    OrderError,
+    QueueFullError,
+    StoppingError,
+    UnrecordedError,
+)
+from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, CallRefused
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import Outcome, RefusalKind
@@ -23,8 +35,9 @@ _log = logging.getLogger("sidecar.api")
 class Proxy:
     """Hands calls to the gateways of the configured brokers, and reaches nothing else."""
 
-    def __init__(self, gateways: Mapping[str, Gateway], guard: Guard, bus: Bus) -> None:
+    def __init__(self, gateways: Mapping[str, Gateway], guard: Guard, bus: Bus, desk: OrderDesk | None = None) -> None:
         self._gateways = dict(gateways)
+        self._desk = desk
         self._guard = guard
         self._bus = bus
         self.in_flight = 0
@@ -44,10 +57,40 @@ class Proxy:
             body = await incoming.read()
         except BodyError as failure:
             return self._refuse(incoming, gateway, _TOO_LARGE if isinstance(failure, BodyTooLargeError) else _MALFORMED)
-        result = await self._run(
-            gateway, Request(incoming.method, target, headers.forward, body), headers.marks, incoming.gone
-        )
-        return _told(result)
+        request = Request(incoming.method, target, headers.forward, body)
+        if self._desk is not None and incoming.method != "GET":
+            taken = await self._carried(self._desk, gateway, request, headers.marks.get(b"traceparent"))
+            if taken is not None:
+                return taken
+        return _told(await self._run(gateway, request, headers.marks, incoming.gone))
+
+    async def _carried(
+        self, desk: OrderDesk, gateway: Gateway, request: Request, traceparent: bytes | None
+    ) -> Outgoing | None:
+        """The answer to a call that the sidecar carries from here on; None for one that goes straight to the broker."""
+        respond_async, wait = preferences(request.headers)
+        try:
+            if not respond_async:
+                await desk.heed(gateway.name, request)
+                return None
+            taken = await desk.divert(gateway.name, request, traceparent)
+            if taken is None:
+                return None
+            account = await desk.wait(taken.order.id, wait, final=False)
+        except OrderError as error:
+            return self._not_taken(gateway, error)
+        except StoreError:
+            return self._not_taken(gateway, DoubtfullyRecordedError("perhaps taken: the state file fails, see the log"))
+        return Outgoing(accepted(account.order, known=taken.known), _APPLIED)
+
+    @staticmethod
+    def _not_taken(gateway: Gateway, error: OrderError) -> Outgoing:
+        kind = _KINDS.get(type(error), RefusalKind.BAD_REQUEST)
+        result = gateway.refuse(kind, str(error))
+        status = STATUSES[type(error)]
+        outcome = Outcome.UNKNOWN if kind is RefusalKind.UNKNOWN else Outcome.TRANSIENT
+        answer = Answer(status, result.answer.headers, result.answer.body, status.phrase)
+        return _told(Result(answer, replace(result.fate, outcome=outcome)))
 
     def count_malformed(self, listener: Listener) -> None:
         """Tell that a request could not even be parsed."""
@@ -127,6 +170,14 @@ def _told(result: Result, extra: Headers = ()) -> Outgoing:
     return Outgoing(result.answer, ((b"Sidecar-Fate", result.fate.header()), *extra))
 
 
+_APPLIED: Final[Headers] = ((b"Preference-Applied", b"respond-async"), (b"Sidecar-Fate", b"accepted; attempts=0"))
+_KINDS: Final[Mapping[type[OrderError], RefusalKind]] = {
+    QueueFullError: RefusalKind.RATE_LIMITED,
+    UnrecordedError: RefusalKind.UNRECORDED,
+    DoubtfullyRecordedError: RefusalKind.UNKNOWN,
+    StoppingError: RefusalKind.UNREACHABLE,
+}
+"""How a bot is told, in the broker's words, that its order was not taken."""
 _TOO_LARGE: Final = Denial("too_large", 413, "not sent: the body is larger than listen.max_request_bytes")
 _MALFORMED: Final = Denial("malformed", 400, "not sent: the body does not keep to its own length or chunks")
 _NOT_AN_OPEN_PROXY: Final = Denial(

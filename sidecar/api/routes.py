@@ -1,13 +1,13 @@
 """One table of routes: what is dispatched is what `/v1/openapi.json` describes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel
 
-from sidecar.wire import Answer
+from sidecar.wire import Answer, Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Asked:
     query: Mapping[str, Sequence[str]]
     body: Any = None
     """An instance of the route's `takes`."""
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,13 @@ class Route:
     path: str
     """Segments in braces are parameters."""
     summary: str
-    handler: Callable[[Asked], Answer]
+    handler: Callable[[Asked], Answer | Awaitable[Answer]]
     tells: Any
     """The type of a successful answer."""
     takes: type[BaseModel] | None = None
     media: str = "application/json"
+    status: int = 200
+    """Of the usual successful answer."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Repeatable query parameters and what they mean."""
 

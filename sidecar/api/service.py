@@ -2,18 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from sidecar.alerting.registry import Registry
 from sidecar.api.control import Control
 from sidecar.api.errors import TokenError
 from sidecar.api.events import Events
 from sidecar.api.exchange import Incoming, Listener, Outgoing
 from sidecar.api.guard import Guard, Hosts
+from sidecar.api.orders import order_routes
 from sidecar.api.ports import Exposition, Gateway, Health
 from sidecar.api.proxy import Proxy
+from sidecar.api.routes import Route
 from sidecar.api.scrape import Scrape
 from sidecar.api.server import Server
 from sidecar.api.sockets import (
@@ -28,6 +29,7 @@ from sidecar.api.sockets import (
 )
 from sidecar.clock import Clock
 from sidecar.config.model import Config
+from sidecar.orders.desk import OrderDesk
 from sidecar.telemetry.events import Bus
 
 FAREWELL_SECONDS: Final = 0.25
@@ -48,14 +50,17 @@ class Api:
         clock: Clock,
         health: Health,
         exposition: Exposition,
-        errors: Registry | None = None,
+        desk: OrderDesk | None = None,
+        more: Sequence[Route] = (),
     ) -> None:
-        self._errors = errors
+        """`desk` takes orders to be carried, where there are any; `more`: further operations of the control API."""
         self._config = config
         self._clock = clock
         self._gateways = gateways
         self._bus = bus
         self._health = health
+        self._desk = desk
+        self._more = (*more, *(() if desk is None else order_routes(desk)))
         self._events = Events(bus, clock)
         self._scrape = Scrape(exposition, health)
         self._proxy: Proxy | None = None
@@ -130,7 +135,7 @@ class Api:
             self._bots.append(await _listen(self._server("tcp"), bind_tcp(host, port, key="listen.tcp")))
 
     def _assemble(self, guard: Guard) -> None:
-        self._proxy = Proxy(self._gateways, guard, self._bus)
+        self._proxy = Proxy(self._gateways, guard, self._bus, self._desk)
         self._control = Control(
             bot=self._config.bot,
             gateways=self._gateways,
@@ -139,7 +144,7 @@ class Api:
             bus=self._bus,
             clock=self._clock,
             health=self._health,
-            errors=self._errors,
+            more=self._more,
         )
 
     def _server(self, listener: Listener) -> Server:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
-from sidecar.brokers import _binance_facts, _binance_lookup
+from sidecar.brokers import _binance_facts, _binance_lookup, _binance_orders, _binance_progress
 from sidecar.brokers._answers import OK, Body, error_of, json_of, looks_whole, parsed, settled
 from sidecar.brokers._binance_keys import BinanceSigner, identified
 from sidecar.brokers._binance_kinds import OTHER, OTHER_READ, Lines
@@ -16,9 +17,12 @@ from sidecar.brokers.profile import (
     Endpoint,
     Intent,
     Keys,
+    Lane,
     LimitSpec,
     Look,
     OrderFacts,
+    OrderTerms,
+    Progress,
     Reading,
     Refusal,
     Verdict,
@@ -68,6 +72,8 @@ class Tables:
     """The status under which this interface's clients believe that nothing was executed."""
     clock_path: str
     """Where it tells its time."""
+    dialect: _binance_orders.Dialect
+    """How it takes orders."""
 
 
 class BinanceProfile:
@@ -288,6 +294,35 @@ class BinanceProfile:
         said = json_of(answer, 1024)
         told = said.get("serverTime") if isinstance(said, dict) else None
         return told / 1000 if isinstance(told, int) and 0 < told < _LATEST_MS else None
+
+    def lane(self, request: Request) -> Lane:
+        """The symbol; a key has only one account."""
+        return _binance_orders.lane(request)
+
+    def unsigned(self, request: Request) -> Request:
+        """The request without key, timestamp and signature."""
+        return _binance_orders.unsigned(request)
+
+    def express(self, terms: OrderTerms) -> Request:
+        """The unsigned order, in a form body. Raises Inexpressible."""
+        return _binance_orders.express(self._tables.dialect, terms)
+
+    def cancellation(self, request: Request) -> Request | None:
+        """The cancel of the single order that the request places."""
+        return _binance_orders.cancellation(request)
+
+    def progress(self, request: Request, answer: Answer) -> Progress | None:
+        """How far the single order is that the request places or cancels."""
+        intent = self.understand(request)
+        return _binance_progress.progress(intent.endpoint.name, self.classify(intent, answer), answer)
+
+    def price_request(self, terms: OrderTerms) -> Request:
+        """The best bid and ask of the symbol."""
+        return _binance_orders.price_request(self._tables.dialect, terms)
+
+    def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:
+        """The best ask for a buy, the best bid for a sell."""
+        return _binance_orders.told_price(terms, answer)
 
 
 _OTHERS: Final = {"read": OTHER_READ, "change": OTHER}

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote, unquote_plus
 
 from sidecar.brokers._answers import json_of
 from sidecar.brokers._binance_rules import parameters, value
@@ -54,6 +55,16 @@ WAYS: Final[Mapping[tuple[str, str], Way]] = {
 
 def look(request: Request, since: Callable[[], float]) -> Look | None:
     """A look at the order that the request places or cancels; None when it names none."""
+    found = named(request)
+    if found is None:
+        return None
+    way, target = found
+    side = value(parameters(request), "side=").upper()
+    return _look(Request("GET", target, ()), way, side, since)
+
+
+def named(request: Request) -> tuple[Way, str] | None:
+    """The order that the request places or cancels, as the target that asks for it; None when it names none."""
     way = WAYS.get((request.method, request.path))
     if way is None:
         return None
@@ -63,9 +74,14 @@ def look(request: Request, since: Callable[[], float]) -> Look | None:
     symbol = value(params, "symbol=")
     if not key or not (symbol or way.algo):
         return None
-    query = f"{key}{text}" if way.algo else f"symbol={symbol}&{key}{text}"
-    side = value(params, "side=").upper()
-    return _look(Request("GET", f"{way.path}?{query}", ()), way, side, since)
+    pair = f"{key}{_in_query(text)}"
+    return way, f"{way.path}?{pair}" if way.algo else f"{way.path}?symbol={_in_query(symbol)}&{pair}"
+
+
+def _in_query(text: str) -> str:
+    """A value of a form body as a query can carry it: a body may hold spaces and line ends as they are."""
+    plain = unquote_plus(text, errors="surrogateescape")
+    return quote(plain.encode("utf-8", "surrogateescape"), safe=":/")
 
 
 def _look(question: Request, way: Way, side: str, since: Callable[[], float]) -> Look:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
+from sidecar.brokers import _oanda_progress
 from sidecar.brokers._answers import json_of, number
 from sidecar.brokers._oanda_endpoints import order_of
 from sidecar.brokers.profile import Finding, Intent, Look
@@ -32,10 +33,18 @@ def look(request: Request, intent: Intent, since: Callable[[], float]) -> Look |
     headers = tuple(pair for pair in request.headers if pair[0].lower() in _KEPT)
     if intent.endpoint.name == "cancel_order":
         return _look_at_cancelled(account, segments[5], headers)
-    if intent.endpoint.name == "place_order" and intent.client_id:
-        specifier = "@" + quote(intent.client_id, safe="")
+    specifier = specifier_of(intent.client_id)
+    if intent.endpoint.name == "place_order" and specifier:
         return _look_at_placed(account, specifier, headers, order_of(request).get("instrument"), since)
     return None
+
+
+def specifier_of(client_id: str) -> str:
+    """[doc] OrderSpecifier: how a path names the order with this client id; empty when none can."""
+    try:
+        return "@" + quote(client_id, safe="") if client_id else ""
+    except UnicodeEncodeError:  # JSON may hold half a surrogate pair
+        return ""
 
 
 def _look_at_placed(
@@ -51,26 +60,26 @@ def _look_at_placed(
         return None
     since_then = f"{account}/transactions/sinceid?id={int(order_id) - 1}"
     said = _read((yield Request("GET", since_then, headers)))
-    told = _as_placed(order_id, said)
-    return None if told is None else Finding(status, told)
-
-
-def _as_placed(order_id: str, said: Fields) -> Answer | None:
-    """What placing the order answered: the transactions of its own request."""
     transactions = said.get("transactions")
-    if not isinstance(transactions, list):
+    listed = [item for item in transactions if isinstance(item, dict)] if isinstance(transactions, list) else []
+    creation = next((item for item in listed if item.get("id") == order_id), None)
+    if creation is None:
         return None
-    listed = [item for item in transactions if isinstance(item, dict)]
-    created = next((item for item in listed if item.get("id") == order_id), None)
-    if created is None:
-        return None
-    batch = [item for item in listed if item.get("batchID") == created.get("batchID")]
-    body: dict[str, object] = {"orderCreateTransaction": created}
+    # What placing the order answered holds the transactions of its own request, and nothing that came later.
+    batch = [item for item in listed if item.get("batchID") == creation.get("batchID")]
+    told = _told(201, _history(creation, batch), [item.get("id") for item in batch], said)
+    return Finding(status, told, _oanda_progress.of_order(_history(creation, listed), status))
+
+
+def _history(created: Fields, transactions: Sequence[Fields]) -> dict[str, object]:
+    """What these transactions tell of the order, in the shape of an answer."""
+    told: dict[str, object] = {"orderCreateTransaction": created}
     for kind, key in (("ORDER_FILL", "orderFillTransaction"), ("ORDER_CANCEL", "orderCancelTransaction")):
-        found = next((item for item in batch if item.get("type") == kind and item.get("orderID") == order_id), None)
+        its = (item for item in transactions if item.get("type") == kind and item.get("orderID") == created.get("id"))
+        found = next(its, None)
         if found is not None:
-            body[key] = found
-    return _told(201, body, [item.get("id") for item in batch], said)
+            told[key] = found
+    return told
 
 
 def _look_at_cancelled(account: str, specifier: str, headers: Headers) -> Look:

@@ -4,6 +4,7 @@ from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
 from sidecar.brokers._binance import BinanceProfile, Tables
+from sidecar.brokers._binance_orders import SPOT
 from sidecar.brokers._binance_spot_endpoints import ORDERS_1D, ORDERS_10S, ROUTES, WEIGHT
 from sidecar.brokers.profile import Scope, WindowSpec
 
@@ -41,5 +42,6 @@ class BinanceSpot(BinanceProfile):
                 definite_5xx=False,
                 refused_status=424,
                 clock_path="/api/v3/time",
+                dialect=SPOT,
             )
         )

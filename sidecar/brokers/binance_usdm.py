@@ -4,6 +4,7 @@ from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
 from sidecar.brokers._binance import BinanceProfile, Tables
+from sidecar.brokers._binance_orders import USDM
 from sidecar.brokers._binance_usdm_endpoints import ORDERS_1M, ORDERS_10S, ROUTES, WEIGHT
 from sidecar.brokers.profile import Scope, WindowSpec
 
@@ -31,5 +32,6 @@ class BinanceUsdm(BinanceProfile):
                 definite_5xx=True,
                 refused_status=503,
                 clock_path="/fapi/v1/time",
+                dialect=USDM,
             )
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
@@ -12,11 +13,15 @@ from sidecar.brokers._rate_limit_headers import told_by
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.profile import (
     Endpoint,
+    Inexpressible,
     Intent,
     Keys,
+    Lane,
     LimitSpec,
     Look,
     OrderFacts,
+    OrderTerms,
+    Progress,
     Reading,
     Refusal,
     Scope,
@@ -171,6 +176,37 @@ class Generic:
 
     def told_time(self, intent: Intent, answer: Answer) -> float | None:  # noqa: ARG002 - the protocol's signature
         """Nothing: how it tells its time is not known."""
+        return None
+
+    def lane(self, request: Request) -> Lane:  # noqa: ARG002 - the protocol's signature
+        """Nothing: where it names account and instrument is not known."""
+        return Lane("", "")
+
+    def unsigned(self, request: Request) -> Request:
+        """Method and path alone: which of the rest is secret is not known, and it could not be signed again."""
+        return Request(request.method, request.path, ())
+
+    def express(self, terms: OrderTerms) -> Request:  # noqa: ARG002 - the protocol's signature
+        """Nothing can be expressed: how this broker takes orders is not known."""
+        raise Inexpressible(
+            "the sidecar cannot carry orders to a broker with the profile `generic`, because it knows neither its "
+            "words nor its signatures: let the bot send the order itself, or use the broker's own profile"
+        )
+
+    def cancellation(self, request: Request) -> Request | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: how its orders are cancelled is not known."""
+        return None
+
+    def progress(self, request: Request, answer: Answer) -> Progress | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: how it tells of its orders is not known."""
+        return None
+
+    def price_request(self, terms: OrderTerms) -> Request | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: how it tells its prices is not known."""
+        return None
+
+    def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: how it tells its prices is not known."""
         return None
 
 

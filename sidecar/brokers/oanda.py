@@ -1,9 +1,10 @@
 """OANDA v20 (`https://api-fxtrade.oanda.com`, streams on `https://stream-fxtrade.oanda.com`)."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Final
 
-from sidecar.brokers import _oanda_answers, _oanda_lookup
+from sidecar.brokers import _oanda_answers, _oanda_lookup, _oanda_orders, _oanda_progress
 from sidecar.brokers._answers import OK, looks_whole, settled
 from sidecar.brokers._essence import everything
 from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_CHANGE, UNKNOWN_READ, Rule
@@ -15,9 +16,12 @@ from sidecar.brokers.profile import (
     Endpoint,
     Intent,
     Keys,
+    Lane,
     LimitSpec,
     Look,
     OrderFacts,
+    OrderTerms,
+    Progress,
     Reading,
     Refusal,
     Verdict,
@@ -133,3 +137,32 @@ class Oanda:
     def told_time(self, intent: Intent, answer: Answer) -> float | None:  # noqa: ARG002 - the protocol's signature
         """Nothing: OANDA has no endpoint for its time."""
         return None
+
+    def lane(self, request: Request) -> Lane:
+        """The account in the path, and the instrument that the order or the closed position is in."""
+        return _oanda_orders.lane(request)
+
+    def unsigned(self, request: Request) -> Request:
+        """The request without its token."""
+        return _oanda_orders.unsigned(request)
+
+    def express(self, terms: OrderTerms) -> Request:
+        """The order as JSON, without a token. Raises Inexpressible."""
+        return _oanda_orders.express(terms)
+
+    def cancellation(self, request: Request) -> Request | None:
+        """The cancel of the order that the request places."""
+        return _oanda_orders.cancellation(request, self.understand(request))
+
+    def progress(self, request: Request, answer: Answer) -> Progress | None:
+        """How far the order is that the request places or cancels; so for orders that close a trade or a position."""
+        intent = self.understand(request)
+        return _oanda_progress.progress(intent.endpoint.name, self.classify(intent, answer), answer)
+
+    def price_request(self, terms: OrderTerms) -> Request | None:
+        """The prices of the instrument, which OANDA tells to an account only."""
+        return _oanda_orders.price_request(terms)
+
+    def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:
+        """The best ask for a buy, the best bid for a sell."""
+        return _oanda_orders.told_price(terms, answer)

@@ -2,7 +2,8 @@
 
 A profile never touches the network and keeps no state. The call path asks it four questions: what does this request
 mean (`understand`), how did this attempt end (`classify`), what do these headers say about the limits (`readings`), and
-how would this broker itself say no (`refuse`).
+how would this broker itself say no (`refuse`). Of the orders that the sidecar carries itself, it tells how they are
+written (`express`), kept (`unsigned`), taken back (`cancellation`) and followed (`progress`).
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -174,6 +175,17 @@ class Signer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a broker's answer says that an order is."""
+
+    state: OrderState
+    """`working`, `filled`, `rejected`, `cancelled` or `expired`."""
+    broker_order_id: str = ""
+    detail: str = ""
+    """The broker's own word and what was filled, for people: `PARTIALLY_FILLED 0.4 of 1`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a look at the broker told about an order."""
 
@@ -181,6 +193,8 @@ class Finding:
     """The order's state in the broker's word, such as `FILLED`."""
     answer: Answer | None
     """What the broker would have answered, had its answer come; None when the look settles nothing."""
+    progress: Progress | None = None
+    """How far the order is by now, where that answer tells only how it began; None where the answer is up to date."""
 
 
 Look = Generator[Request, Answer, Finding | None]
@@ -223,17 +237,6 @@ class Lane:
 
     account: str
     instrument: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a broker's answer says that an order is."""
-
-    state: OrderState
-    """`working`, `filled`, `rejected`, `cancelled` or `expired`."""
-    broker_order_id: str = ""
-    detail: str = ""
-    """The broker's own word and what was filled, for people: `PARTIALLY_FILLED 0.4 of 1`."""
 
 
 class Profile(Protocol):
@@ -329,12 +332,13 @@ class Profile(Protocol):
         """The unsigned request that places this order, asking for the fullest answer. Raises Inexpressible."""
 
     def cancellation(self, request: Request) -> Request | None:
-        """The unsigned request that cancels, by its client id, the order that `request` places; None for what cannot."""
+        """The unsigned request that cancels the order that `request` places, by its client id; None when none can."""
 
     def progress(self, request: Request, answer: Answer) -> Progress | None:
         """What an answer that was `ok` or `rejected` says of the order that the request places or cancels.
 
-        The answer may come from a look, too. A cancel that did its work is `cancelled`. None when it does not say.
+        The answer may come from a look, too. A cancel that did its work is `cancelled`. None when it does not say: so
+        is a refusal because an order of this client id exists already, which may be this very one.
         """
 
     def price_request(self, terms: OrderTerms) -> Request | None:

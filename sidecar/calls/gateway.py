@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
+from typing import Final
 
-from sidecar.brokers.profile import OrderFacts, Profile, Refusal
+from sidecar.brokers.profile import Finding, OrderFacts, Profile, Refusal
 from sidecar.calls import explain
 from sidecar.calls.admission import Admission
 from sidecar.calls.asking import Asker
@@ -29,7 +30,13 @@ from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
 from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
 
+LOOK_SECONDS: Final = 5.0
+"""Longest time that a look for which no bot waits may take."""
 _NO_FACTS = OrderFacts()
+
+
+class LookupImpossible(Exception):
+    """Raised when an order names nothing that it could be found by, or when there are no keys to ask with."""
 
 
 class Gateway:
@@ -65,6 +72,7 @@ class Gateway:
         }
         self._asker = self._made_asker()
         self._late = self._late_signing()
+        self._reconciler = Reconciler(name, profile, self._asker, bus, clock)
         self._pipeline = Pipeline(self._parts())
 
     def _made_asker(self) -> Asker:
@@ -99,7 +107,7 @@ class Gateway:
             bus=self._bus,
             clock=self._clock,
             rng=self._rng,
-            reconciler=Reconciler(self.name, self._profile, self._asker, self._bus, self._clock),
+            reconciler=self._reconciler,
             late=self._late,
         )
 
@@ -123,16 +131,21 @@ class Gateway:
         traceparent: bytes | None = None,
         tracestate: bytes | None = None,
         gone: Callable[[], bool] = lambda: False,
+        expires_at: float | None = None,
     ) -> Result:
         """Carry one call and tell, in one event, what became of it, also when it is cancelled or fails in here.
 
         A cancellation after `wind_down` is the end of the drain: the call ends, and its bot is still told how.
 
         `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
-        caller has hung up: an order that is still waiting then is not sent any more.
+        caller has hung up: an order that is still waiting then is not sent any more. `expires_at`: Unix seconds after
+        which nothing is sent any more, though an answer may come later.
         """
         trace = parse_traceparent(traceparent, tracestate)
-        return await self._carry(self._call(request, deadline_seconds, trace, gone))
+        call = self._call(request, deadline_seconds, trace, gone)
+        if expires_at is not None:
+            call.intent = replace(call.intent, expires_at=expires_at)
+        return await self._carry(call)
 
     @property
     def can_look(self) -> bool:
@@ -145,6 +158,40 @@ class Gateway:
             call = self._call(self._profile.probe, None, new_trace(), lambda: False)
             call.probe = True
             await self._carry(call)
+
+    # For orders that the sidecar itself carries
+
+    @property
+    def signs(self) -> bool:
+        """Whether requests are signed here at each transmission, so that they may wait as long as they must."""
+        return self._late is not None
+
+    @property
+    def can_trade(self) -> bool:
+        """Whether new orders are sent at all; breakers and limits may still say no."""
+        return self._admission.reading().can_trade
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds until a broker that is away may be called again; 0 while it is not."""
+        return self._admission.opens_in()
+
+    async def look_up(self, request: Request, *, placed_at: float, number: int) -> Finding | None:
+        """What the broker says of the order that an unsigned `request` places or cancels; None when it finds none.
+
+        `placed_at`: Unix seconds before which it cannot have been placed. `number` counts the looks from 1. Raises
+        Unanswered when the broker cannot be asked now, LookupImpossible when it can never be asked about this one.
+        """
+        reconciler, intent = self._reconciler, self._profile.understand(request)
+        offset = self._asker.broker_clock
+        look = self._profile.look(request, intent, lambda: placed_at + offset.offset)
+        if look is None or not reconciler.possible:
+            raise LookupImpossible
+        return await reconciler.take(look, intent.endpoint.name, number, self._clock.monotonic() + LOOK_SECONDS)
+
+    async def ask(self, question: Request) -> Answer:
+        """The broker's answer to a question of the sidecar's own, such as a price. Raises Unanswered."""
+        return await self._asker.ask(question, self._clock.monotonic() + LOOK_SECONDS)
 
     def _call(
         self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]

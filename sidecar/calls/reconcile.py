@@ -34,7 +34,7 @@ class Reconciler:
 
     async def reconcile(self, call: Call, verdict: Verdict, result: Result) -> Result:
         """The result with the truth in it, where it was in doubt and can be found out before the caller's deadline."""
-        if not self._possible():
+        if not self.possible:
             return result
         if verdict.outcome is Outcome.UNKNOWN:
             return await self._settle(call, result)
@@ -42,7 +42,9 @@ class Reconciler:
             return await self._tell_of_gone(call, result)
         return result
 
-    def _possible(self) -> bool:
+    @property
+    def possible(self) -> bool:
+        """Whether looks can be opened: with keys, or because bots' own requests open them."""
         return self.asker.signer is not None or not self.profile.lookups_need_keys
 
     async def _settle(self, call: Call, result: Result) -> Result:
@@ -78,16 +80,26 @@ class Reconciler:
         started = self.clock.monotonic()
         until = min(call.deadline - _MARGIN_SECONDS, started + _ONE_LOOK_SECONDS)
         try:
+            return await self.take(look, call.intent.endpoint.name, number, until)
+        except Unanswered:
+            return None
+        finally:
+            call.at_broker += self.clock.monotonic() - started
+
+    async def take(self, look: Look, endpoint: str, number: int, until: float) -> Finding | None:
+        """What one look tells before `until` (monotonic seconds); None when the order was not found.
+
+        `endpoint` is the one whose call is in doubt, `number` counts its looks from 1. Raises Unanswered.
+        """
+        result, status = LookResult.FAILED, ""
+        try:
             found = await self._drive(look, until)
             result = LookResult.NOT_FOUND if found is None else LookResult.FOUND
-        except Unanswered:
-            found, result = None, LookResult.FAILED
+            status = "" if found is None else found.status
+            return found
         finally:
             look.close()
-            call.at_broker += self.clock.monotonic() - started
-        status = "" if found is None else found.status
-        self.bus.emit(OrderLookedUp(self.broker, call.intent.endpoint.name, number, result, status))
-        return found
+            self.bus.emit(OrderLookedUp(self.broker, endpoint, number, result, status))
 
     async def _drive(self, look: Look, until: float) -> Finding | None:
         """Carry the look's questions to the broker and the answers back to it."""

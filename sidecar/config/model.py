@@ -102,10 +102,19 @@ class State(Part):
 
     path: File | None = Field(
         None,
-        description="State file, for one sidecar alone; its folder must exist. Without it no Idempotency-Key is taken.",
+        description="State file, for one sidecar alone; its folder must exist. Without it no order is carried and no "
+        "Idempotency-Key taken.",
     )
     idempotency_seconds: PositiveSeconds = Field(
         86400, description="How long the answer to an Idempotency-Key is kept, in seconds."
+    )
+    order_history_seconds: PositiveSeconds = Field(
+        604800, description="How long an order that has ended can still be asked for, in seconds."
+    )
+    recovery_seconds: Seconds = Field(
+        30,
+        description="At a start, orders in doubt are looked up before calls are taken, for at most this long, in "
+        "seconds; what is still in doubt then is looked up meanwhile.",
     )
 
 
@@ -416,6 +425,27 @@ class Credentials(Part):
 SECRET_KEYS = ("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file")
 """The keys of `Credentials` that hold a secret, or name its file."""
 
+
+class Queue(Part):
+    """Orders that the sidecar itself carries."""
+
+    size: Count = Field(100, description="Most orders that wait or are on their way; cancels are taken beyond it.")
+    market_ttl_seconds: PositiveSeconds = Field(
+        300, description="A market order that could not be sent for this long is not sent any more, in seconds."
+    )
+    ttl_seconds: PositiveSeconds = Field(3600, description="The same for orders with a price, and for cancels.")
+    attempts: Annotated[int, Field(ge=1, le=100)] = Field(
+        10, description="Times that an order is taken up, each with the retries of a call, before it is given up."
+    )
+    drain_per_second: Positive = Field(10, description="Orders a second that are sent on at most.")
+    concurrency: Count = Field(4, description="Orders under way at once; those of one instrument follow one another.")
+    doubt_seconds: PositiveSeconds = Field(
+        300,
+        description="An order in doubt that the broker does not know of in all looks of this long is given up as dead, "
+        "for a person to look at; it is never sent again.",
+    )
+
+
 ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "generic"]
 
 
@@ -436,6 +466,7 @@ class Broker(Part):
     limits: Limits = Limits()
     maintenance: Maintenance = Maintenance()
     credentials: Credentials = Credentials()
+    queue: Queue = Queue()
     generic: Generic | None = Field(None, description="Only for the generic profile.")
 
     @model_validator(mode="after")

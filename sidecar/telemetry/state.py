@@ -1,9 +1,9 @@
 """What can be read of a broker at any moment, as plain values: for the scrape, the control API and people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sidecar.words import BreakerMode, BreakerState, BrokerState
+from sidecar.words import BreakerMode, BreakerState, BrokerState, OrderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +103,14 @@ class ErrorsReading:
 
     unresolved: tuple[tuple[str, str, str, int], ...]
     """Broker (empty for the sidecar's own), type, severity, and how many last."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersReading:
+    """The orders of one broker that the sidecar carries, now."""
+
+    broker: str
+    counts: Mapping[OrderState, int]
+    """By state, for every state that can still change."""
+    oldest_seconds: float
+    """How long the one that has waited longest waits; 0 when none does."""

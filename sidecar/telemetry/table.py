@@ -73,6 +73,10 @@ SEEN: Mapping[type, Seen] = {
         log=True,
     ),
     events.CallReplayed: Seen(("sidecar_idempotent_calls_total",), audit=True),
+    events.OrderStateChanged: Seen(("sidecar_orders_total",), audit=True, log=True),
+    events.OrderRefused: Seen(("sidecar_order_refusals_total",), audit=True, log=True),
+    # No metric: it is over before there is anything to scrape, and told by the log meanwhile.
+    events.OrdersRecovering: Seen(audit=True, log=True),
     events.CallRefused: Seen(("sidecar_refused_requests_total",), audit=True, log=True),
     events.StreamOpened: Seen(("sidecar_streams_open", "sidecar_stream_reconnects_total"), audit=True, log=True),
     events.StreamMessages: Seen(
@@ -114,6 +118,14 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_audit_last_write_timestamp_seconds": "AuditReadings.last_write",
     "sidecar_spans_total": "SpanReadings",
     "sidecar_errors_unresolved": "ErrorsReading.unresolved",
+    "sidecar_orders_carried": "OrdersReading.counts",
+    "sidecar_order_queue_age_seconds": "OrdersReading.oldest_seconds",
+    "sidecar_store_writes_total": "StoreReadings.writes",
+    "sidecar_store_batches_total": "StoreReadings.batches",
+    "sidecar_store_write_failures_total": "StoreReadings.failures",
+    "sidecar_store_queued_writes": "StoreReadings.queued",
+    "sidecar_store_commit_seconds": "StoreReadings.last_commit_seconds",
+    "sidecar_store_file_bytes": "StoreReadings.file_bytes",
 }
 """Metrics that no event feeds, because they are read from a state when they are asked for; and the state's field."""
 

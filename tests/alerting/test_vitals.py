@@ -19,9 +19,7 @@ class Bench:
         self.registry = Registry(Bus(self.clock), self.clock, Ledger(None, self.clock))
         self.store = StoreReadings(0, 0, None, 0, 0, 0)
         self.audit = replace(AUDIT, written=0, dropped=0, failures=0)
-        self.vitals = Vitals(
-            self.registry, self.clock, read_store=lambda: self.store, read_audit=lambda: self.audit
-        )
+        self.vitals = Vitals(self.registry, self.clock, read_store=lambda: self.store, read_audit=lambda: self.audit)
 
     def lasting(self) -> set[ErrorType]:
         self.vitals.look()

@@ -13,7 +13,7 @@ from sidecar.clock import VirtualClock
 from sidecar.telemetry import events
 from sidecar.telemetry.events import AttemptFinished, Bus, CallFinished, Event, Stamped
 from sidecar.telemetry.table import SEEN
-from sidecar.words import BreakerState, BrokerState, ClockSource, Effect, Outcome
+from sidecar.words import BreakerState, BrokerState, ClockSource, Effect, OrderState, Outcome
 from tests.telemetry.seen_samples import ATTEMPT, CALL, SAMPLES, T0
 
 B = "binance"
@@ -23,9 +23,10 @@ class Bench:
     def __init__(self) -> None:
         clock = VirtualClock()
         self.failures: list[Exception] = []
+        self.clock = clock
         self.bus = Bus(clock, self.failures.append)
         self.registry = Registry(self.bus, clock, Ledger(None, clock))
-        Watch(self.registry).subscribe(self.bus)
+        Watch(self.registry, clock).subscribe(self.bus)
 
     def after(self, *happened: Event) -> set[tuple[ErrorType, str]]:
         """What lasts after these events, and what it is about."""
@@ -47,6 +48,10 @@ def breaker(group: str, before: BreakerState, after: BreakerState) -> events.Bre
 
 def state(before: BrokerState, after: BrokerState) -> events.BrokerStateChanged:
     return events.BrokerStateChanged(B, before, after, "503", 3, 30.0)
+
+
+def carried(before: OrderState, after: OrderState) -> events.OrderStateChanged:
+    return events.OrderStateChanged(B, "id-1", "order-7", "order", "BTCUSDT", before, after, "no answer", 1.0)
 
 
 PLACED = {"endpoint": "place_order", "group": "orders", "effect": Effect.OPENS_RISK}
@@ -100,7 +105,7 @@ NO_EVENT = {
     ErrorType.DATABASE: "looked at by the vitals",
     ErrorType.AUDIT_FAILED: "looked at by the vitals",
 }
-NOT_YET = {ErrorType.POSITION_UNPROTECTED, ErrorType.STARTUP_FAILED, ErrorType.ORDER_DEAD, ErrorType.ORDER_EXPIRED}
+NOT_YET = {ErrorType.POSITION_UNPROTECTED, ErrorType.STARTUP_FAILED}
 """Belong to capabilities that are still to come. Whoever adds one adds its line to `RAISES` and its story here."""
 
 
@@ -111,8 +116,38 @@ def test_it_begins_and_ends(kind: ErrorType, subject: str, begin: Event, end: Ev
     assert kind not in {found for found, _ in bench.after(end)}
 
 
+def test_a_carried_order_that_was_given_up_is_an_error_until_a_person_says_otherwise() -> None:
+    bench = Bench()
+    assert bench.after(carried(OrderState.IN_DOUBT, OrderState.DEAD)) == {(ErrorType.ORDER_DEAD, "order-7")}
+
+
+def test_a_carried_order_that_was_never_sent_in_time_is_an_error() -> None:
+    assert Bench().after(carried(OrderState.QUEUED, OrderState.EXPIRED)) == {(ErrorType.ORDER_EXPIRED, "order-7")}
+
+
+def test_an_order_that_expires_at_the_broker_does_what_it_was_told() -> None:
+    assert Bench().after(carried(OrderState.WORKING, OrderState.EXPIRED)) == set()
+
+
+@pytest.mark.parametrize(("seconds", "lasts"), [(2.9, False), (3.1, True)])
+def test_a_carried_order_in_doubt_is_an_error_when_the_sidecar_does_not_find_it_soon(
+    seconds: float, lasts: bool
+) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.after(carried(OrderState.SENDING, OrderState.IN_DOUBT))
+        await bench.clock.sleep(seconds)
+        assert ((ErrorType.ORDER_OUTCOME_UNKNOWN, "order-7") in bench.after()) is lasts
+        bench.after(carried(OrderState.IN_DOUBT, OrderState.FILLED))
+        await bench.clock.sleep(10)
+        assert bench.after() == set()
+
+    bench.clock.run(main())
+
+
 def test_every_type_has_a_story() -> None:
-    told = {kind for kind, *_ in STORIES}
+    told = {kind for kind, *_ in STORIES} | {ErrorType.ORDER_DEAD, ErrorType.ORDER_EXPIRED}
     assert told == {line.kind for line in RAISES}
     assert told | set(NO_EVENT) | NOT_YET == set(ErrorType)
     assert not (told | set(NO_EVENT)) & NOT_YET
@@ -120,7 +155,7 @@ def test_every_type_has_a_story() -> None:
 
 def test_every_error_ends_by_an_event_by_quiet_or_by_a_person() -> None:
     endless = {kind for kind, known in TYPES.items() if known.quiet_seconds is None} - {line.kind for line in ENDS}
-    by_hand = {ErrorType.ORDER_DEAD, ErrorType.POSITION_UNPROTECTED, ErrorType.ORDER_OUTCOME_UNKNOWN}
+    by_hand = {ErrorType.ORDER_DEAD, ErrorType.POSITION_UNPROTECTED}
     assert endless == by_hand | set(NO_EVENT) | {ErrorType.STARTUP_FAILED}
 
 

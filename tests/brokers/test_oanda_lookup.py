@@ -8,7 +8,7 @@ import pytest
 from sidecar.brokers.oanda import Oanda
 from sidecar.brokers.profile import Finding, Look
 from sidecar.wire import Answer, Request
-from sidecar.words import Outcome
+from sidecar.words import OrderState, Outcome
 
 OANDA = Oanda()
 BEARER = ((b"Authorization", b"Bearer mine"), (b"Accept-Datetime-Format", b"RFC3339"), (b"User-Agent", b"bot"))
@@ -72,6 +72,32 @@ def test_an_order_that_was_cancelled_at_once_is_the_rejection_that_it_was() -> N
     assert found is not None
     assert found.answer is not None
     assert OANDA.classify(OANDA.understand(placed()), found.answer).outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("state", "transactions", "now"),
+    [
+        ("FILLED", [CREATED, {**FILL, "batchID": "42"}], OrderState.FILLED),
+        ("FILLED", [CREATED], OrderState.FILLED),
+        ("CANCELLED", [CREATED], OrderState.CANCELLED),
+        ("CANCELLED", [CREATED, {**LATER, "reason": "TIME_IN_FORCE_EXPIRED"}], OrderState.EXPIRED),
+        ("PENDING", [CREATED], OrderState.WORKING),
+    ],
+)
+def test_what_became_of_an_order_since_is_told_beside_the_answer(
+    state: str, transactions: list[dict[str, str]], now: OrderState
+) -> None:
+    told = answer({"transactions": transactions})
+    _, found = outcome(look_at(placed()), answer({"order": {**ORDER, "state": state}}), told)
+    assert found is not None
+    assert found.answer is not None
+    assert json.loads(found.answer.body).keys() == {
+        "orderCreateTransaction",
+        "relatedTransactionIDs",
+        "lastTransactionID",
+    }
+    assert found.progress is not None
+    assert (found.progress.state, found.progress.broker_order_id) == (now, "41")
 
 
 @pytest.mark.parametrize(

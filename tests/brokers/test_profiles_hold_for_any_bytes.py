@@ -11,7 +11,7 @@ from sidecar.brokers.profile import REASONS, Profile
 from sidecar.brokers.registry import build
 from sidecar.config.model import Broker
 from sidecar.wire import Answer, Headers, Request
-from sidecar.words import Effect, Outcome
+from sidecar.words import Effect, OrderState, Outcome
 from tests.brokers.support import API_KEY, SIGNATURE
 
 PROFILES: dict[str, Profile] = {
@@ -43,6 +43,7 @@ NAMES = [
     "side",
     "positionSide",
     "newClientOrderId",
+    "origClientOrderId",
     "batchOrders",
 ]
 
@@ -51,9 +52,26 @@ any_json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-TRANSACTIONS = ["orderCancelTransaction", "orderRejectTransaction", "orderFillTransaction"]
-KEYS = ["code", "msg", "rateLimits", "limit", "order", "clientExtensions", "id", "errorCode", "errorMessage", "orderId"]
-known_keys = st.sampled_from([*KEYS, *TRANSACTIONS, "status", "stopLoss", "type"])
+TRANSACTIONS = [
+    "orderCancelTransaction",
+    "orderCreateTransaction",
+    "orderFillTransaction",
+    "orderRejectTransaction",
+]
+KEYS = [
+    "code",
+    "msg",
+    "rateLimits",
+    "limit",
+    "order",
+    "clientExtensions",
+    "id",
+    "errorCode",
+    "errorMessage",
+    "orderId",
+    "algoId",
+]
+known_keys = st.sampled_from([*KEYS, *TRANSACTIONS, "status", "algoStatus", "stopLoss", "type"])
 near_json = st.dictionaries(known_keys, any_json | st.dictionaries(known_keys, any_json, max_size=3), max_size=5)
 bodies = st.one_of(
     st.binary(max_size=200),
@@ -117,6 +135,25 @@ def test_no_bytes_make_a_profile_raise(profile: Profile, request: Request, answe
     assert all(isinstance(kept, str) for fields in (facts.request, facts.response) for kept in fields.values())
     assert all(reading.used is None or reading.used >= 0 for reading in readings)
     assert {spec.name for spec in learnt} <= {limit.name for limit in profile.limits}
+
+
+@every_profile
+@settings(deadline=None, max_examples=150)
+@given(request=requests_, answer=answers | ok_answers)
+def test_no_bytes_make_a_profile_raise_when_it_carries_an_order(
+    profile: Profile, request: Request, answer: Answer
+) -> None:
+    profile.unsigned(request)
+    profile.lane(request)
+    progress = profile.progress(request, answer)
+    cancel = profile.cancellation(request)
+    look = profile.look(request, profile.understand(request), lambda: 0.0)
+
+    assert progress is None or len(progress.detail) <= 200
+    assert progress is None or progress.state.final or progress.state is OrderState.WORKING
+    assert cancel is None or cancel.target.isascii()
+    assert cancel is None or cancel.target.isprintable()
+    assert look is None or next(look).target
 
 
 @every_profile

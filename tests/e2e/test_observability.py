@@ -48,6 +48,10 @@ FED = {
     "sidecar_broker_state_transitions_total",
     "sidecar_order_lookups_total",
     "sidecar_idempotent_calls_total",
+    "sidecar_orders_carried",
+    "sidecar_orders_total",
+    "sidecar_order_queue_age_seconds",
+    "sidecar_order_refusals_total",
     "sidecar_broker_next_probe_timestamp_seconds",
     "sidecar_info",
     "sidecar_stream_messages_total",
@@ -57,8 +61,6 @@ FED = {
 """What dashboards and alerts may rely on."""
 NOT_YET = (
     "sidecar_degradation_",
-    "sidecar_orders",
-    "sidecar_order_queue_",
     "sidecar_operation",
     "sidecar_errors_",
     "sidecar_notifications_",

@@ -9,11 +9,15 @@ ORDER = {
     "id": "o1",
     "broker": "binance",
     "client_id": "c1",
+    "account": "",
+    "instrument": "BTCUSDT",
     "kind": "order",
     "intent": "{}",
     "state": "accepted",
+    "reason": "",
     "created_at": 1.0,
     "updated_at": 1.0,
+    "expires_at": 2.0,
 }
 
 
@@ -66,7 +70,7 @@ async def test_a_place_in_the_order_of_acceptance_is_never_given_twice(tmp_path:
 
 async def test_changes_belong_to_an_order_and_go_with_it(tmp_path: Path) -> None:
     def change(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO order_changes VALUES ('o1', 1.0, 'queued', NULL)")
+        connection.execute("INSERT INTO order_changes VALUES ('o1', 1.0, 'queued', '')")
 
     async with opened(tmp_path / "state.db") as store:
         with pytest.raises(sqlite3.IntegrityError):

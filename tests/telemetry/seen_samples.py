@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from sidecar.store import StoreReadings
 from sidecar.telemetry import events
 from sidecar.telemetry.audit import AuditReadings
 from sidecar.telemetry.events import AttemptFinished, CallFinished, Event, LimitReading, Stamped, TraceContext
@@ -12,6 +13,7 @@ from sidecar.telemetry.state import (
     ConditionReading,
     GateReading,
     LimitState,
+    OrdersReading,
 )
 from sidecar.words import (
     BreakerMode,
@@ -20,6 +22,7 @@ from sidecar.words import (
     ClockSource,
     Effect,
     LookResult,
+    OrderState,
     Outcome,
     Priority,
     RefusalKind,
@@ -97,6 +100,11 @@ SAMPLES: dict[type, Event] = {
         events.ClockOffsetLearnt("binance", None, 1.5, ClockSource.SERVER_TIME),
         REFUSED_CALL,
         events.CallReplayed("binance", "place_order", "replayed"),
+        events.OrderStateChanged(
+            "binance", "a1", "c1", "order", "BTCUSDT", OrderState.IN_DOUBT, OrderState.DEAD, "gone", 300.0, True
+        ),
+        events.OrderRefused("binance", "full"),
+        events.OrdersRecovering("binance", 1, 2),
         events.CallRefused("", "foreign_host", "tcp"),
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),
@@ -132,6 +140,8 @@ SHAPE = BrokerShape(
     read=lambda: STATE,
 )
 
+STORE = StoreReadings(writes=7, batches=6, last_commit_seconds=0.002, failures=5, queued=4, file_bytes=8192)
+ORDERS = OrdersReading("binance", {OrderState.QUEUED: 3, OrderState.IN_DOUBT: 1}, 12.0)
 AUDIT = AuditReadings(written=11, dropped=2, failures=1, queued=3, last_write=T0, chain_ok=True, seq=11, head="f" * 64)
 
 

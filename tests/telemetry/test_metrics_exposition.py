@@ -16,7 +16,7 @@ from sidecar.telemetry.events import Bus
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.metrics.families import Family, counter
 from sidecar.telemetry.traces import SpanReadings
-from tests.telemetry.seen_samples import AUDIT, CALL, SAMPLES, SHAPE
+from tests.telemetry.seen_samples import AUDIT, CALL, ORDERS, SAMPLES, SHAPE, STORE
 
 generate_openmetrics: Callable[[CollectorRegistry], bytes] = openmetrics_format.generate_latest
 parse_openmetrics: Callable[[str], Iterator[Metric]] = openmetrics_parser.text_string_to_metric_families
@@ -44,6 +44,8 @@ def metrics() -> Metrics:
         traced=lambda _: True,
         read_audit=lambda: AUDIT,
         read_spans=lambda: SpanReadings(1, 2, 3),
+        read_store=lambda: STORE,
+        read_orders=lambda: [ORDERS],
     )
     made.subscribe(bus)
     for event in (*SAMPLES.values(), CALL):

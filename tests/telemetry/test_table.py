@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from sidecar.clock import VirtualClock
 from sidecar.config.model import Otlp, Telemetry
+from sidecar.store import StoreReadings
 from sidecar.telemetry import events, state
 from sidecar.telemetry.audit import AuditReadings
 from sidecar.telemetry.audit.lines import lines_of
@@ -23,7 +24,7 @@ from sidecar.telemetry.table import READ_AT_SCRAPE, SEEN, TOLD_OTHERWISE, InTrac
 from sidecar.telemetry.traces import SpanReadings, Traces
 from sidecar.telemetry.traces.steps import STEP_NAMES
 from sidecar.words import Outcome
-from tests.telemetry.seen_samples import ATTEMPT, AUDIT, CALL, READING, SAMPLES, SHAPE, T0
+from tests.telemetry.seen_samples import ATTEMPT, AUDIT, CALL, ORDERS, READING, SAMPLES, SHAPE, STORE, T0
 
 KINDS = get_args(Event)
 METRICS = {family.name for family in Metrics([SHAPE], bot="b", version="1").families}
@@ -62,7 +63,8 @@ def test_no_metric_is_fed_by_two_kinds_of_sources() -> None:
 @pytest.mark.parametrize("place", READ_AT_SCRAPE.values())
 def test_the_state_that_a_metric_is_read_from_exists(place: str) -> None:
     kind, _, field = place.partition(".")
-    found = {"AuditReadings": AuditReadings, "SpanReadings": SpanReadings}.get(kind) or getattr(state, kind)
+    others = {"AuditReadings": AuditReadings, "SpanReadings": SpanReadings, "StoreReadings": StoreReadings}
+    found = others.get(kind) or getattr(state, kind)
     assert not field or field in {known.name for known in fields(found)}
 
 
@@ -70,7 +72,15 @@ class Bench:
     """Metrics on a bus."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics([SHAPE], bot="b", version="1", read_audit=lambda: AUDIT, read_spans=SpanReadings)
+        self.metrics = Metrics(
+            [SHAPE],
+            bot="b",
+            version="1",
+            read_audit=lambda: AUDIT,
+            read_spans=SpanReadings,
+            read_store=lambda: STORE,
+            read_orders=lambda: [ORDERS],
+        )
         self.bus = Bus(VirtualClock(), on_failure=self.metrics.count_failure)
         self.metrics.subscribe(self.bus)
 

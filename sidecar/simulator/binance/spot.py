@@ -14,6 +14,7 @@ from sidecar.simulator.binance.symbols import Symbol, symbol_of
 from sidecar.simulator.control import ExecutedCancel, ExecutedOrder
 
 MINIMUM_NOTIONAL = Decimal(5)
+_CONDITIONAL = frozenset({"STOP_LOSS", "TAKE_PROFIT"})
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class SpotOrder:
     price: Decimal
     created_ms: int
     updated_ms: int
+    trigger: Decimal = ZERO
+    """The price that turns a conditional order into a market order; 0 for all others."""
     status: str = "NEW"
     spent: Decimal = ZERO
 
@@ -50,6 +53,9 @@ class SpotOrder:
         """Whether it would fill at this market price."""
         if self.type == "MARKET":
             return True
+        if self.type in _CONDITIONAL:
+            rises = (self.type == "STOP_LOSS") == (self.side == "BUY")
+            return price >= self.trigger if rises else price <= self.trigger
         return price <= self.price if self.side == "BUY" else price >= self.price
 
     def as_json(self) -> dict[str, Any]:
@@ -68,7 +74,7 @@ class SpotOrder:
             "timeInForce": self.time_in_force,
             "type": self.type,
             "side": self.side,
-            "stopPrice": "0.00000000",
+            "stopPrice": f"{self.trigger:.8f}",
             "icebergQty": "0.00000000",
             "time": self.created_ms,
             "updateTime": self.updated_ms,
@@ -134,11 +140,13 @@ class SpotLedger:
         order = self._read(parameters, symbol, price)
         if any(order.client_id == held.client_id for held in self.open_orders()):
             raise BinanceError(-2010, "Duplicate order sent.")
-        if order.quantity * (order.price or price) < MINIMUM_NOTIONAL:
+        if order.quantity * (order.price or order.trigger or price) < MINIMUM_NOTIONAL:
             raise BinanceError(-1013, "Filter failure: NOTIONAL")
         if order.type == "LIMIT_MAKER" and order.crosses(price):
             raise BinanceError(-2010, "Order would immediately match and take.")
-        asset, amount = self._pledge(order, order.price or price)
+        if order.type in _CONDITIONAL and order.crosses(price):
+            raise BinanceError(-2010, "Stop price would trigger immediately.")
+        asset, amount = self._pledge(order, order.price or order.trigger or price)
         if self.balances.setdefault(asset, Balance()).free < amount:
             raise BinanceError(-2010, "Account has insufficient balance for requested action.")
         self.balances[asset].free -= amount
@@ -167,24 +175,25 @@ class SpotLedger:
         """Fill the resting orders that the current price has reached."""
         for order in self.open_orders(symbol):
             if order.crosses(self._prices[symbol]):
-                self._fill(order, order.price)
+                self._fill(order, order.price or self._prices[symbol])
 
     def _read(self, parameters: Parameters, symbol: Symbol, price: Decimal) -> SpotOrder:
         kind = parameters.text("type")
-        if kind not in {"LIMIT", "MARKET", "LIMIT_MAKER"}:
+        if kind not in {"LIMIT", "MARKET", "LIMIT_MAKER"} | _CONDITIONAL:
             raise BinanceError(-1116, "Invalid orderType.")
         if kind == "MARKET" and "quoteOrderQty" in parameters:
             quantity = parameters.decimal("quoteOrderQty") / price // symbol.step * symbol.step
         else:
             quantity = parameters.decimal("quantity")
-        limit = ZERO if kind == "MARKET" else parameters.decimal("price")
-        if quantity % symbol.step or limit % symbol.tick:
+        limit = parameters.decimal("price") if kind.startswith("LIMIT") else ZERO
+        trigger = parameters.decimal("stopPrice") if kind in _CONDITIONAL else ZERO
+        if quantity % symbol.step or limit % symbol.tick or trigger % symbol.tick:
             raise too_precise()
         time_in_force = parameters.choice("timeInForce", "GTC", "IOC", "FOK", default="" if kind == "LIMIT" else "GTC")
         now, order_id = self._now_ms(), next(self._ids)
         client_id = client_id_of(parameters, "newClientOrderId") or f"auto-{order_id}"
         side = side_of(parameters)
-        return SpotOrder(order_id, client_id, symbol, side, kind, time_in_force, quantity, limit, now, now)
+        return SpotOrder(order_id, client_id, symbol, side, kind, time_in_force, quantity, limit, now, now, trigger)
 
     def _pledge(self, order: SpotOrder, price: Decimal) -> tuple[str, Decimal]:
         if order.side == "BUY":
@@ -201,7 +210,7 @@ class SpotLedger:
         quote.free -= sign * order.spent
 
     def _close(self, order: SpotOrder, status: str) -> None:
-        asset, amount = self._pledge(order, order.price or self._prices[order.symbol.name])
+        asset, amount = self._pledge(order, order.price or order.trigger or self._prices[order.symbol.name])
         self.balances[asset].locked -= amount
         self.balances[asset].free += amount
         order.status, order.updated_ms = status, self._now_ms()

@@ -4,30 +4,31 @@ CREATE TABLE orders (
   seq             INTEGER PRIMARY KEY AUTOINCREMENT, -- order of acceptance; never used twice
   id              TEXT NOT NULL UNIQUE,
   broker          TEXT NOT NULL,
-  client_id       TEXT, -- NULL where the broker knows no such id
-  account         TEXT,
-  instrument      TEXT,
-  kind            TEXT NOT NULL CHECK (kind IN ('order', 'cancel', 'request')),
+  client_id       TEXT, -- NULL for a cancel, which has none of its own
+  account         TEXT NOT NULL,
+  instrument      TEXT NOT NULL,
+  kind            TEXT NOT NULL CHECK (kind IN ('order', 'cancel')),
   intent          TEXT NOT NULL, -- JSON; never a secret
   state           TEXT NOT NULL,
-  reason          TEXT,
+  reason          TEXT NOT NULL,
   created_at      REAL NOT NULL, -- this and all other times: Unix seconds
   updated_at      REAL NOT NULL,
-  expires_at      REAL,
+  expires_at      REAL NOT NULL,
   attempts        INTEGER NOT NULL DEFAULT 0,
-  next_attempt_at REAL,
-  broker_order_id TEXT,
-  answer          TEXT,
+  broker_order_id TEXT NOT NULL DEFAULT '',
+  may_have_been_executed INTEGER NOT NULL DEFAULT 0,
+  answer          TEXT, -- JSON
   UNIQUE (broker, client_id)
 ) STRICT;
 
 CREATE INDEX orders_by_state ON orders (broker, state, seq);
+CREATE INDEX orders_by_age ON orders (updated_at);
 
 CREATE TABLE order_changes (
   order_id TEXT NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
   at       REAL NOT NULL,
   state    TEXT NOT NULL,
-  reason   TEXT
+  reason   TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX order_changes_by_order ON order_changes (order_id);

@@ -15,7 +15,7 @@ from sidecar.telemetry.audit.clean import clean_fields
 from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.news.repeats import spoken
 from sidecar.telemetry.news.stories import Stories, Story
-from sidecar.words import BreakerState, BrokerState, Effect, Outcome, RefusalKind
+from sidecar.words import BreakerState, BrokerState, Effect, OrderState, Outcome, RefusalKind
 
 _log = structlog.get_logger("sidecar")
 
@@ -48,6 +48,7 @@ _CONDITIONS: Mapping[BrokerState, str] = {
     BrokerState.DEGRADED: "degraded",
     BrokerState.BANNED: "banned",
 }
+_ARRIVED = {OrderState.WORKING, OrderState.FILLED}
 _GATE = {RefusalKind.RATE_LIMITED, RefusalKind.BANNED}
 _LOST = ("lost", "broker_closed")
 _FORCED = {BreakerState.FORCED_OPEN, BreakerState.FORCED_CLOSED}
@@ -67,6 +68,9 @@ class NewsLog:
         """Log what the bus tells from now on."""
         bus.subscribe(CallFinished, self._call)
         bus.subscribe(events.CallRefused, self._call_refused)
+        bus.subscribe(events.OrderStateChanged, self._order)
+        bus.subscribe(events.OrderRefused, self._order_refused)
+        bus.subscribe(events.OrdersRecovering, _recovering)
         bus.subscribe(events.BreakerTransition, self._breaker)
         bus.subscribe(events.BrokerStateChanged, self._condition)
         bus.subscribe(events.GateShut, self._gate_shut)
@@ -167,6 +171,38 @@ class NewsLog:
             ),
         )
         story.happened(self._now(), f"refused: {REFUSALS.get(event.reason, event.reason)}")
+
+    # Carried orders
+
+    def _order(self, event: events.OrderStateChanged) -> None:
+        if event.to_state is OrderState.DEAD:
+            _dead(event)
+        elif event.to_state is OrderState.EXPIRED:
+            self._order_lost(event.broker, "orders expired before they could be sent", event.reason, order=event.order)
+        elif event.to_state in _ARRIVED:
+            for story in self._stories.told.get(("orders", event.broker), {}).values():
+                story.ended(self._now())
+
+    def _order_refused(self, event: events.OrderRefused) -> None:
+        self._order_lost(
+            event.broker, f"orders are not taken: {event.reason}", f"an order was not taken: {event.reason}"
+        )
+
+    def _order_lost(self, broker: str, again: str, sentence: str, **details: str) -> None:
+        story = self._stories.get(
+            ("orders", broker),
+            (again,),
+            lambda condition: Story(
+                condition,
+                subject=f"{broker} orders",
+                again=again,
+                over="orders go through again",
+                unit="order",
+                fields={"broker": broker},
+                say=_log.warning,
+            ),
+        )
+        story.happened(self._now(), sentence, **details)
 
     # Breakers, limits and gates
 
@@ -351,6 +387,25 @@ def _unknown(call: CallFinished) -> None:
         attempts=call.attempts,
         correlation_id=call.id,
         trace_id=f"{call.trace.trace_id:032x}",
+    )
+
+
+def _dead(event: events.OrderStateChanged) -> None:
+    _log.error(
+        f"{event.broker}: {event.kind} {event.order} is given up: {event.reason}",
+        broker=event.broker,
+        order=event.order,
+        client_id=event.client_id,
+        instrument=event.instrument,
+        may_have_been_executed=event.may_have_been_executed,
+    )
+
+
+def _recovering(event: events.OrdersRecovering) -> None:
+    done = event.total - event.left
+    what = f"{done} of {event.total} orders that the last run left in doubt have been looked up"
+    (_log.info if event.left == 0 else _log.warning)(
+        f"{event.broker}: {what}", broker=event.broker, left=event.left, total=event.total
     )
 
 

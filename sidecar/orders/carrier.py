@@ -1,0 +1,72 @@
+"""Takes one order to the broker: the last look at the price, the state on the disk, then the call."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from sidecar.brokers.profile import OrderTerms, Profile
+from sidecar.calls.asking import Unanswered
+from sidecar.calls.gateway import Gateway
+from sidecar.clock import Clock
+from sidecar.orders.order import Order, PriceGuard
+from sidecar.orders.outcome import Next, after_call
+from sidecar.orders.recorder import Recorder
+from sidecar.store import StoreError
+from sidecar.words import OrderState, OrderType
+
+_AGAIN_SECONDS: Final = 2.0
+"""Pause before the price, or the disk, is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """Carries the orders of one broker, one at a time each."""
+
+    gateway: Gateway
+    profile: Profile
+    recorder: Recorder
+    deadline_seconds: float
+    """Longest time that one call may take."""
+    clock: Clock
+
+    async def carry(self, order: Order) -> Next:
+        """What became of it; the caller records that. Nothing leaves before `sending` is on the disk."""
+        if order.guard is not None:
+            objection = await self._objection(order, order.guard)
+            if objection is not None:
+                return objection
+        if self.clock.now() >= order.expires_at:
+            return Next(OrderState.EXPIRED, "not sent: its time ran out on the way")
+        try:
+            await self.recorder.before(order, OrderState.SENDING, "on its way")
+        except StoreError:
+            return Next(OrderState.QUEUED, "not sent: the state file does not take it", hold=_AGAIN_SECONDS)
+        result = await self.gateway.run(
+            order.request,
+            deadline_seconds=self.deadline_seconds,
+            traceparent=order.traceparent,
+            expires_at=order.expires_at,
+        )
+        return after_call(order, result, self.profile)
+
+    async def _objection(self, order: Order, guard: PriceGuard) -> Next | None:
+        price = await self._price(order, guard)
+        if price is None:
+            return Next(OrderState.QUEUED, "not sent: the price it depends on is not known", hold=_AGAIN_SECONDS)
+        if guard.admits(price):
+            return None
+        bound = f"{guard.reference} by more than {guard.tolerance * 100:f} %"
+        return Next(OrderState.EXPIRED, f"not sent: the price, {price}, is worse than {bound}")
+
+    async def _price(self, order: Order, guard: PriceGuard) -> Decimal | None:
+        lane = order.lane
+        terms = OrderTerms(
+            lane.instrument, guard.side, OrderType.MARKET, Decimal(1), order.client_id, account=lane.account
+        )
+        question = self.profile.price_request(terms)
+        if question is None:
+            return None
+        try:
+            return self.profile.told_price(terms, await self.gateway.ask(question))
+        except Unanswered:
+            return None

@@ -1,0 +1,265 @@
+"""Where orders are handed in and asked for: the queues of all brokers behind one door."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+from urllib.parse import unquote_plus
+
+from sidecar.brokers.profile import Inexpressible, Intent
+from sidecar.calls.latesigning import new_client_id
+from sidecar.clock import Clock
+from sidecar.orders.draft import OrderDraft
+from sidecar.orders.errors import EndedError, UnknownOrderError, UnsupportedError
+from sidecar.orders.ledger import Ledger, Wanted
+from sidecar.orders.order import Change, Kind, Order, PriceGuard
+from sidecar.orders.queue import OrderQueue, Taken
+from sidecar.telemetry.events import Bus, OrderRefused, OrderStateChanged
+from sidecar.wire import Request
+from sidecar.words import Effect, OrderState, OrderType
+
+HEARTBEAT_SECONDS: Final = 15.0
+_ID_BITS: Final = 80
+_FIRST_LOOK_SECONDS: Final = 1.0
+_LONGEST_LOOK_SECONDS: Final = 10.0
+"""Pauses between looks at a working order for somebody who waits for its end."""
+_CANCELS: Final = "cancel_"
+_CANCELS_ALL: Final = "cancel_all"
+_NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9.:/_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that is known of one order."""
+
+    order: Order
+    changes: tuple[Change, ...]
+
+
+class OrderDesk:
+    """Takes orders for the brokers whose requests the sidecar signs, and tells what became of them."""
+
+    def __init__(
+        self, queues: Mapping[str, OrderQueue], ledger: Ledger, *, bus: Bus, clock: Clock, rng: Random
+    ) -> None:
+        self._queues = dict(queues)
+        self._ledger = ledger
+        self._bus = bus
+        self._clock = clock
+        self._rng = rng
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        bus.subscribe(OrderStateChanged, self._hear)
+
+    # Handing in
+
+    async def place(self, draft: OrderDraft, traceparent: bytes | None = None) -> Taken:
+        """Take an order in the neutral form. Raises OrderError."""
+        queue = self._queue(draft.broker)
+        client_id = draft.client_id or new_client_id(self._rng)
+        try:
+            request = queue.profile.unsigned(queue.profile.express(draft.terms(client_id)))
+        except Inexpressible as error:
+            raise self._unsupported(queue.broker, f"not taken: {error}") from error
+        guard = None
+        if draft.price_guard is not None:
+            guard = PriceGuard(draft.side, draft.price_guard.reference, draft.price_guard.tolerance)
+        usual = queue.settings.market_ttl_seconds if draft.type is OrderType.MARKET else queue.settings.ttl_seconds
+        order = self._order(queue, Kind.ORDER, client_id, request, draft.ttl_seconds or usual)
+        order.guard, order.traceparent = guard, traceparent
+        return await queue.take(order)
+
+    async def divert(self, broker: str, request: Request, traceparent: bytes | None = None) -> Taken | None:
+        """Take a bot's own request, to be signed and sent later; None for one that cannot wait. Raises OrderError."""
+        queue = self._queues.get(broker)
+        if queue is None:
+            return None
+        profile = queue.profile
+        intent = profile.understand(request)
+        kind = _KINDS.get(intent.endpoint.name)
+        if kind is None or intent.effect is Effect.READ:
+            return None
+        unsigned = profile.unsigned(request)
+        if kind is Kind.ORDER and not intent.client_id:
+            unsigned = profile.identified(unsigned, new_client_id(self._rng))
+            intent = profile.understand(unsigned)
+        # What could not be looked up afterwards must not be sent without its bot.
+        if not intent.client_id or profile.look(unsigned, intent, self._clock.now) is None:
+            return None
+        order = self._order(queue, kind, intent.client_id, unsigned, self._ttl(queue, kind, unsigned))
+        order.traceparent = traceparent
+        return await queue.take(order)
+
+    async def heed(self, broker: str, request: Request) -> None:
+        """A bot calls the broker directly: what it cancels must not be sent afterwards. Raises OrderError."""
+        queue = self._queues.get(broker)
+        if queue is None or not len(queue):
+            return
+        intent = queue.profile.understand(request)
+        name = intent.endpoint.name
+        if name.startswith(_CANCELS_ALL):
+            named = queue.waiting(queue.profile.lane(request))
+        elif name.startswith(_CANCELS):
+            named = [order for client_id in _ids(request, intent) if (order := queue.of_client_id(client_id))]
+        else:
+            return
+        for order in named:
+            await queue.take_back(order, "cancelled by its bot before it was sent")
+
+    async def cancel(self, order_id: str) -> Order:
+        """Take an order back, or let a cancel follow it; returns what carries the cancel out. Raises OrderError."""
+        order = (await self.account(order_id)).order
+        queue = self._queue(order.broker)
+        if order.state.final or order.kind is Kind.CANCEL:
+            raise EndedError(f"order {order.id} is {order.state}: there is nothing to cancel")
+        if await queue.take_back(order, "cancelled before it was sent"):
+            return order
+        request = queue.profile.cancellation(order.request)
+        if request is None:
+            raise self._unsupported(order.broker, f"{order.broker} cannot cancel an order by its client id")
+        cancel = self._order(queue, Kind.CANCEL, order.client_id, request, queue.settings.ttl_seconds)
+        cancel.lane = order.lane
+        return (await queue.take(cancel)).order
+
+    # Asking
+
+    async def account(self, order_id: str) -> Account:
+        """What is known of an order now. Raises UnknownOrderError, StoreError."""
+        order = self._open(order_id) or await self._ledger.find(order_id)
+        if order is None:
+            raise UnknownOrderError("no such order, or none any more; GET /v1/orders lists those that are known")
+        return Account(order, tuple(await self._ledger.changes(order_id)))
+
+    async def select(self, wanted: Wanted) -> list[Order]:
+        """The newest orders of a kind. Raises StoreError."""
+        return [self._open(order.id) or order for order in await self._ledger.select(wanted)]
+
+    async def look_again(self, order_id: str) -> None:
+        """Ask the broker how far a working order is."""
+        account = await self.account(order_id)
+        if account.order.state is OrderState.WORKING:
+            await self._queue(account.order.broker).look_again(order_id)
+
+    async def wait(self, order_id: str, seconds: float, *, final: bool) -> Account:
+        """What is known of an order once it is settled, or after `seconds`. Raises UnknownOrderError, StoreError.
+
+        Settled is what the broker has answered: an order in its book as well. `final` waits for the order's end, and
+        asks the broker about it now and then.
+        """
+        ends = self._clock.monotonic() + seconds
+        pause = _FIRST_LOOK_SECONDS
+        with _Watch(self._watchers, order_id) as changed:
+            while True:
+                account = await self.account(order_id)
+                left = ends - self._clock.monotonic()
+                state = account.order.state
+                if state.final or left <= 0 or not (state.open or final):
+                    return account
+                working = state is OrderState.WORKING
+                changed.clear()
+                await self._heard(changed, min(left, pause) if working else left)
+                if working:
+                    pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
+                    await self.look_again(order_id)
+
+    async def follow(self, order_id: str) -> AsyncIterator[Account]:
+        """What is known of an order, at once, after each change and in silence now and then, until its end.
+
+        Raises as `account` does.
+        """
+        with _Watch(self._watchers, order_id) as changed:
+            while True:
+                changed.clear()
+                account = await self.account(order_id)
+                yield account
+                if account.order.state.final:
+                    return
+                await self._heard(changed, HEARTBEAT_SECONDS)
+
+    async def _heard(self, changed: asyncio.Event, seconds: float) -> None:
+        timer = self._clock.call_later(seconds, changed.set)
+        try:
+            await changed.wait()
+        finally:
+            timer.cancel()
+
+    def _hear(self, event: OrderStateChanged) -> None:
+        for watcher in self._watchers.get(event.order, ()):
+            watcher.set()
+
+    def _open(self, order_id: str) -> Order | None:
+        found = (queue.find(order_id) for queue in self._queues.values())
+        return next((order for order in found if order is not None), None)
+
+    # Making orders
+
+    def _order(self, queue: OrderQueue, kind: Kind, client_id: str, request: Request, ttl: float) -> Order:
+        now = self._clock.now()
+        return Order(
+            id=f"{self._rng.getrandbits(_ID_BITS):020x}",
+            broker=queue.broker,
+            kind=kind,
+            client_id=client_id,
+            lane=queue.profile.lane(request),
+            request=request,
+            created_at=now,
+            expires_at=now + ttl,
+        )
+
+    @staticmethod
+    def _ttl(queue: OrderQueue, kind: Kind, request: Request) -> float:
+        market = kind is Kind.ORDER and queue.profile.facts(request, None).request.get("type", "").upper() == "MARKET"
+        return queue.settings.market_ttl_seconds if market else queue.settings.ttl_seconds
+
+    def _queue(self, broker: str) -> OrderQueue:
+        queue = self._queues.get(broker)
+        if queue is None:
+            known = ", ".join(sorted(self._queues)) or "none"
+            raise self._unsupported(
+                broker,
+                f"the sidecar carries no orders for {broker!r}: that needs state.path, and credentials that it signs "
+                f"with, in brokers.<name>.credentials; it carries orders for: {known}",
+            )
+        return queue
+
+    def _unsupported(self, broker: str, message: str) -> UnsupportedError:
+        if broker in self._queues:
+            self._bus.emit(OrderRefused(broker, UnsupportedError.reason))
+        return UnsupportedError(message)
+
+
+class _Watch:
+    """Hears of an order's changes while it is entered."""
+
+    def __init__(self, watchers: dict[str, set[asyncio.Event]], order_id: str) -> None:
+        self._watchers = watchers
+        self._order_id = order_id
+        self._changed = asyncio.Event()
+
+    def __enter__(self) -> asyncio.Event:
+        self._watchers.setdefault(self._order_id, set()).add(self._changed)
+        return self._changed
+
+    def __exit__(self, *_: object) -> None:
+        others = self._watchers[self._order_id]
+        others.discard(self._changed)
+        if not others:
+            del self._watchers[self._order_id]
+
+
+def _ids(request: Request, intent: Intent) -> list[str]:
+    """The client ids of the orders that a cancel names: its own, or in a batch every word that may be one."""
+    if intent.client_id:
+        return [intent.client_id]
+    text = unquote_plus(f"{request.query}&{request.body.decode('latin-1')}")
+    return [word for word in _NOT_IN_AN_ID.split(text) if word]
+
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "place_order": Kind.ORDER,
+    "place_algo_order": Kind.ORDER,
+    "cancel_order": Kind.CANCEL,
+    "cancel_algo_order": Kind.CANCEL,
+}
+"""The endpoints whose calls may wait."""

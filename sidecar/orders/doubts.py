@@ -1,0 +1,104 @@
+"""Orders in doubt: the broker is asked again and again, and nothing is guessed.
+
+Only a positive finding settles an order. Where the broker answers for a long time that it knows of no such order, it is
+given up as dead, in words that say so, for a person to look at; it is never sent again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from sidecar.brokers.profile import Finding, Profile
+from sidecar.calls.asking import Unanswered
+from sidecar.calls.gateway import Gateway, LookupImpossible
+from sidecar.clock import Clock
+from sidecar.orders.order import Order
+from sidecar.orders.outcome import Next, after_look
+from sidecar.words import OrderState
+
+AT_ONCE: Final = 8
+"""Looks under way at a time."""
+LEAST_LOOKS: Final = 3
+"""Looks that must all have found nothing before an order is given up."""
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+_CLOSED_SECONDS: Final = 5.0
+"""Pause before it is seen again whether a broker that is away may be asked."""
+
+Settle = Callable[[Order, Next], None]
+
+
+class Doubts:
+    """The orders in doubt of one broker; `settle` is called with the step that each one's end is."""
+
+    def __init__(
+        self, gateway: Gateway, profile: Profile, doubt_seconds: float, *, settle: Settle, clock: Clock
+    ) -> None:
+        """`doubt_seconds`: how long the broker must not know of an order before it is given up."""
+        self._gateway = gateway
+        self._profile = profile
+        self._doubt_seconds = doubt_seconds
+        self._settle = settle
+        self._clock = clock
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def take(self, order: Order, *, pause: float) -> None:
+        """Find out what became of an order; the first look comes after `pause` seconds."""
+        task = asyncio.create_task(self._resolve(order, pause), name=f"order in doubt {order.id}")
+        self._tasks[order.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(order.id, None))
+
+    async def settled(self) -> None:
+        """Return when none is left of those that are in doubt now."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
+    async def stop(self) -> None:
+        """Stop asking; the next start goes on with it."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _resolve(self, order: Order, pause: float) -> None:
+        unseen, number = 0, 0
+        first_unseen: float | None = None
+        while True:
+            await self._clock.sleep(pause)
+            pause = min(max(1.0, 2 * pause), _LONGEST_PAUSE_SECONDS)
+            await self._open()
+            number += 1
+            try:
+                async with self._turns:
+                    found = await self._look(order, number)
+            except LookupImpossible:
+                return self._settle(order, _dead("and this broker cannot be asked about it"))
+            except Unanswered:
+                continue
+            if found is not None:
+                step = after_look(order, found, self._profile)
+                if step is not None:
+                    return self._settle(order, step)
+                continue
+            unseen += 1
+            now = self._clock.monotonic()
+            first_unseen = now if first_unseen is None else first_unseen
+            if unseen >= LEAST_LOOKS and now - first_unseen >= self._doubt_seconds:
+                what = f"and in {unseen} looks within {now - first_unseen:.0f} s the broker did not find it"
+                return self._settle(order, _dead(what))
+
+    async def _look(self, order: Order, number: int) -> Finding | None:
+        return await self._gateway.look_up(order.request, placed_at=order.created_at, number=number)
+
+    async def _open(self) -> None:
+        """Wait while the broker is away: who is in doubt does not knock, others look whether it is back."""
+        while not self._gateway.can_trade and self._gateway.can_look:
+            await self._clock.sleep(_CLOSED_SECONDS)
+
+
+def _dead(what: str) -> Next:
+    reason = f"sent once, outcome unknown, {what}; look at the account before you send it again"
+    return Next(OrderState.DEAD, reason, doubtful=True)

@@ -1,0 +1,77 @@
+"""Who is sent next: orders of one account and instrument one after the other, cancels before everything."""
+
+from collections import deque
+from collections.abc import Callable
+
+from sidecar.brokers.profile import Lane
+from sidecar.orders.order import Kind, Order
+from sidecar.words import OrderState
+
+
+class Lanes:
+    """The orders of one broker that wait for their turn. An order that is no longer `queued` is passed over."""
+
+    def __init__(self) -> None:
+        self._cancels: deque[Order] = deque()
+        self._lanes: dict[Lane, deque[Order]] = {}
+        self._free: deque[Lane] = deque()
+        """Lanes in which an order waits and none is under way, in the order of their turns."""
+        self._busy: set[Lane] = set()
+
+    def add(self, order: Order) -> None:
+        """Put an order at the end of its lane."""
+        if order.kind is Kind.CANCEL:
+            self._cancels.append(order)
+            return
+        lane = self._lanes.get(order.lane)
+        if lane is None:
+            lane = self._lanes[order.lane] = deque()
+            if order.lane not in self._busy:
+                self._free.append(order.lane)
+        lane.append(order)
+
+    def put_back(self, order: Order) -> None:
+        """Put an order that was taken and not executed back in front; its lane stays busy until `release`."""
+        if order.kind is Kind.CANCEL:
+            self._cancels.appendleft(order)
+        else:
+            self._lanes.setdefault(order.lane, deque()).appendleft(order)
+
+    def restore(self, order: Order) -> None:
+        """Let an order that was to be cancelled wait on: where it stood, or in front if it was passed over."""
+        if order not in self._lanes.get(order.lane, ()):
+            self.put_back(order)
+            if order.lane not in self._busy and order.lane not in self._free:
+                self._free.append(order.lane)
+
+    def take_cancel(self, ready: Callable[[Order], bool]) -> Order | None:
+        """The oldest cancel that is ready."""
+        for _ in range(len(self._cancels)):
+            cancel = self._cancels.popleft()
+            if cancel.state is not OrderState.QUEUED:
+                continue
+            if ready(cancel):
+                return cancel
+            self._cancels.append(cancel)
+        return None
+
+    def take_order(self) -> Order | None:
+        """The first order of the next free lane; its lane is busy until `release`."""
+        while self._free:
+            key = self._free.popleft()
+            lane = self._lanes[key]
+            while lane:
+                order = lane.popleft()
+                if order.state is OrderState.QUEUED:
+                    self._busy.add(key)
+                    if not lane:
+                        del self._lanes[key]
+                    return order
+            del self._lanes[key]
+        return None
+
+    def release(self, lane: Lane) -> None:
+        """An order's turn is over: the next one of its lane may follow."""
+        self._busy.discard(lane)
+        if lane in self._lanes and lane not in self._free:
+            self._free.append(lane)

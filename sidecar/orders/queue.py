@@ -1,0 +1,306 @@
+"""The orders of one broker that the sidecar carries: taken, accounted for, taken back."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Final
+
+from sidecar.brokers.profile import Lane, Profile
+from sidecar.calls.asking import Unanswered
+from sidecar.calls.gateway import Gateway, LookupImpossible
+from sidecar.clock import Clock
+from sidecar.config.model import Queue
+from sidecar.orders.book import Book
+from sidecar.orders.carrier import Carrier
+from sidecar.orders.doubts import Doubts
+from sidecar.orders.errors import (
+    ConflictError,
+    DoubtfullyRecordedError,
+    OrderError,
+    QueueFullError,
+    StoppingError,
+    UnrecordedError,
+)
+from sidecar.orders.ledger import Ledger, Wanted
+from sidecar.orders.order import Kind, Order
+from sidecar.orders.outcome import Next, found_progress
+from sidecar.orders.pump import Pump
+from sidecar.orders.recorder import Recorder
+from sidecar.store import StoreBusyError, StoreError, StoreFullError
+from sidecar.telemetry.events import Bus, OrderRefused, OrdersRecovering
+from sidecar.telemetry.state import OrdersReading
+from sidecar.words import OrderState
+
+_LOOK_SECONDS: Final = 1.0
+"""Pause before the first look at an order that has just come into doubt: its call has looked already."""
+_TARGET_SECONDS: Final = 2.0
+"""Pause before a cancel that was found not to be executed is sent again."""
+_PROGRESS_SECONDS: Final = 5.0
+_FINISH_SECONDS: Final = 1.0
+"""A disk that is full would be tried for ever: the next start asks the broker instead."""
+
+_log = logging.getLogger("sidecar.orders")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An order that is in good hands."""
+
+    order: Order
+    known: bool
+    """Whether the very same order had come before: nothing was added."""
+
+
+class OrderQueue:
+    """Takes, sends on and accounts for one broker's orders."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        profile: Profile,
+        ledger: Ledger,
+        settings: Queue,
+        *,
+        deadline_seconds: float,
+        bus: Bus,
+        clock: Clock,
+        rng: Random,
+    ) -> None:
+        """`deadline_seconds`: longest time that the call of one order may take."""
+        self.broker = gateway.name
+        self.profile = profile
+        self.settings = settings
+        self._gateway = gateway
+        self._ledger = ledger
+        self._bus = bus
+        self._clock = clock
+        self._recorder = Recorder(ledger, bus, clock)
+        self._book = Book()
+        carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
+        self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
+        self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
+        self._taking = 0
+        self._chores: set[asyncio.Task[Any]] = set()
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    # Start and stop
+
+    async def recover(self, seconds: float) -> None:
+        """Go on with what the last run left: look up what is in doubt, for at most `seconds`. Raises StoreError."""
+        for order in await self._ledger.open_orders(self.broker):
+            self._recorder.found(order)
+            self._book.add(order)
+            if order.state is OrderState.QUEUED:
+                self._pump.add(order)
+                continue
+            step = Next(OrderState.IN_DOUBT, "the sidecar stopped before its outcome was known", doubtful=True)
+            await self._recorder.enter_and_save(order, step)
+            self._doubts.take(order, pause=0)
+        self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
+        await self._recovered(seconds)
+
+    async def _recovered(self, seconds: float) -> None:
+        total = len(self._doubts)
+        if not total:
+            return
+        ends = self._clock.monotonic() + seconds
+        settled = asyncio.create_task(self._doubts.settled())
+        try:
+            while not settled.done() and (left := ends - self._clock.monotonic()) > 0:
+                self._bus.emit(OrdersRecovering(self.broker, len(self._doubts), total))
+                await asyncio.wait({settled}, timeout=min(_PROGRESS_SECONDS, left))
+        finally:
+            settled.cancel()
+        self._bus.emit(OrdersRecovering(self.broker, len(self._doubts), total))
+
+    def start(self) -> None:
+        """Begin to send orders on."""
+        self._pump.start()
+
+    def wind_down(self) -> None:
+        """Take no more orders and send none on; what is under way may end."""
+        self._stopping = True
+        self._pump.stop()
+
+    async def finish(self) -> None:
+        """Cut short what is still under way, and write down what became of it; only after `wind_down`."""
+        await self._doubts.stop()
+        await self._pump.finish(_FINISH_SECONDS)
+        if self._chores:
+            await asyncio.wait(self._chores, timeout=_FINISH_SECONDS)
+        for chore in self._chores:
+            chore.cancel()
+
+    # Taking orders, and taking them back
+
+    async def take(self, order: Order) -> Taken:
+        """Accept an order: it is on the disk when this returns, also when the caller is cancelled meanwhile.
+
+        Raises QueueFullError, ConflictError, UnrecordedError, DoubtfullyRecordedError or StoppingError.
+        """
+        return await asyncio.shield(self._chore(self._take(order)))
+
+    async def _take(self, order: Order) -> Taken:
+        self._taking += 1
+        try:
+            return await self._written(order)
+        except OrderError as error:
+            self._bus.emit(OrderRefused(self.broker, error.reason))
+            raise
+        finally:
+            self._taking -= 1
+
+    async def _written(self, order: Order) -> Taken:
+        if self._stopping:
+            raise StoppingError("not taken: the sidecar is being stopped")
+        # A cancel makes room; it must not wait for it.
+        if order.kind is Kind.ORDER and len(self._book) + self._taking > self.settings.size:
+            raise QueueFullError(
+                f"not taken: {len(self._book)} orders for {self.broker} wait or are on their way, "
+                f"and brokers.{self.broker}.queue.size is {self.settings.size}; try again when some have ended"
+            )
+        order.state, order.reason = await self._beginning(order)
+        order.updated_at = self._clock.now()
+        known = await self._recorded(order)
+        if known is not None:
+            return self._known(order, known)
+        if order.state is OrderState.QUEUED:
+            self._book.add(order)
+            self._pump.add(order)
+        return Taken(order, known=False)
+
+    async def _recorded(self, order: Order) -> Order | None:
+        try:
+            return await self._recorder.first(order)
+        except (StoreFullError, StoreBusyError) as error:
+            words = "not taken: the state file does not take it; make room on its disk, see the log"
+            raise UnrecordedError(words) from error
+        except StoreError as error:
+            raise DoubtfullyRecordedError(
+                "perhaps taken: the state file failed while it was written; ask for its client id before it is sent "
+                "again, see the log"
+            ) from error
+
+    async def _beginning(self, order: Order) -> tuple[OrderState, str]:
+        target = self._book.target(order)
+        if target is not None and await self._taken_back(target, "cancelled before it was sent"):
+            return OrderState.CANCELLED, "its order had not been sent, and will not be"
+        return OrderState.QUEUED, "waits for its turn" if self._gateway.can_trade else "waits for the broker"
+
+    def _known(self, order: Order, known: Order) -> Taken:
+        essence = self.profile.essence
+        if essence(known.request) != essence(order.request) or known.guard != order.guard:
+            raise ConflictError(f"not taken: its client id belongs to another order, {known.id}; use a new one")
+        return Taken(self._book.find(known.id) or known, known=True)
+
+    async def take_back(self, order: Order, reason: str) -> bool:
+        """Cancel an order that has not been sent; tells whether that was so. Raises UnrecordedError."""
+        return await asyncio.shield(self._chore(self._taken_back(order, reason)))
+
+    async def _taken_back(self, order: Order, reason: str) -> bool:
+        if order.state is not OrderState.QUEUED or self._pump.has(order):
+            return False
+        order.state = OrderState.CANCELLED  # at once, so that it is not sent meanwhile
+        try:
+            await self._ledger.change(replace(order, reason=reason, updated_at=self._clock.now()))
+        except StoreError as error:
+            order.state = OrderState.QUEUED
+            self._pump.restore(order)
+            words = "not cancelled: the state file does not take it, and the order still waits to be sent"
+            raise UnrecordedError(words) from error
+        order.state = OrderState.QUEUED
+        self._recorder.enter(order, Next(OrderState.CANCELLED, reason))
+        self._book.remove(order)
+        return True
+
+    # What can be read
+
+    def __len__(self) -> int:
+        return len(self._book)
+
+    def of_client_id(self, client_id: str) -> Order | None:
+        """The open order with this client id."""
+        return self._book.of_client_id(client_id)
+
+    def waiting(self, lane: Lane) -> list[Order]:
+        """The orders of an account and instrument that wait; an empty name stands for any."""
+        return self._book.waiting(lane)
+
+    def find(self, order_id: str) -> Order | None:
+        """An order that is open, as it is now."""
+        return self._book.find(order_id)
+
+    async def look_again(self, order_id: str) -> None:
+        """Ask the broker how far a working order is, and record it; nothing happens where that cannot be found out."""
+        look = self._looks.get(order_id)
+        if look is None:
+            look = self._looks[order_id] = self._chore(self._look_again(order_id))
+            look.add_done_callback(lambda _: self._looks.pop(order_id, None))
+        await asyncio.shield(look)
+
+    async def _look_again(self, order_id: str) -> None:
+        order = await self._ledger.find(order_id)
+        if order is None or order.state is not OrderState.WORKING:
+            return
+        with suppress(Unanswered, LookupImpossible):
+            found = await self._gateway.look_up(order.request, placed_at=order.created_at, number=1)
+            told = None if found is None else found_progress(order, found, self.profile)
+            if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
+                step = Next(told.state, told.detail, told.broker_order_id, found.answer)
+                await self._recorder.enter_and_save(order, step)
+
+    def reading(self) -> OrdersReading:
+        """How many orders are in each state, and for how long the oldest has waited."""
+        now = self._clock.now()
+        since = min((order.created_at for order in self._book if order.state is OrderState.QUEUED), default=now)
+        counts = {state: self._recorder.counts[state] for state in OrderState if not state.final}
+        return OrdersReading(self.broker, counts, max(0.0, now - since))
+
+    # The end of a turn, and of a doubt
+
+    def _arrived(self, order: Order, step: Next) -> None:
+        if order.state is not step.state:  # it expired while it waited
+            self._take_step(order, step)
+        if order.state is OrderState.IN_DOUBT:
+            self._doubts.take(order, pause=_LOOK_SECONDS)
+        elif not order.state.open:
+            self._ended(order)
+
+    def _settled(self, order: Order, step: Next) -> None:
+        self._take_step(order, step)
+        if order.state is OrderState.QUEUED:
+            self._pump.add(order, pause=_TARGET_SECONDS)
+        else:
+            self._ended(order)
+
+    def _take_step(self, order: Order, step: Next) -> None:
+        self._recorder.enter(order, step)
+        self._chore(self._recorder.save(order))
+
+    def _ended(self, order: Order) -> None:
+        self._book.remove(order)
+        if order.kind is Kind.CANCEL and order.state is OrderState.CANCELLED:
+            self._chore(self._look_at_target(order))
+
+    async def _look_at_target(self, cancel: Order) -> None:
+        """A cancel that did its work ended another order: learn how."""
+        with suppress(StoreError):
+            wanted = Wanted(brokers=(self.broker,), client_ids=(cancel.client_id,))
+            for target in await self._ledger.select(wanted):
+                await self._look_again(target.id)
+
+    def _chore(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        chore = asyncio.create_task(work)
+        self._chores.add(chore)
+        chore.add_done_callback(self._done)
+        return chore
+
+    def _done(self, chore: "asyncio.Task[Any]") -> None:
+        self._chores.discard(chore)
+        failure = None if chore.cancelled() else chore.exception()
+        if failure is not None and not isinstance(failure, OrderError):
+            _log.error("a chore of the order queue failed: %s", type(failure).__name__)
