@@ -72,8 +72,12 @@ class AppriseSender:
         if key is not None and scheme(self._url) == _PAGERDUTY:
             # One incident for each error, which its end resolves.
             url += f"{'&' if '?' in url else '?'}action=map&dedup={key}"
+        # No pictures: they would come from another project's pages.
+        asset = AppriseAsset(
+            app_id="broker-sidecar", app_desc="broker-sidecar", image_url_mask="", image_url_logo="", async_mode=False
+        )
         with _overheard():
-            found = Apprise.instantiate(url, asset=AppriseAsset(app_id="broker-sidecar", app_desc="broker-sidecar"))
+            found = Apprise.instantiate(url, asset=asset)
         if found is None:
             raise ChannelError("is no URL that a notification service is known by")
         return found
