@@ -39,12 +39,15 @@ class Registry:
         self._open: dict[Key, dict[str, ErrorRecord]] = {}
         self._over: deque[ErrorRecord] = deque()
         self._seen: deque[Seen] = deque(maxlen=MOST_SEEN)
+        self.open_count = 0
+        """How many last."""
 
     async def load(self) -> None:
         """Take up what an earlier process has left. Raises `StoreError`."""
         for record in await self._ledger.errors():
             self._seen.append((record.first, *record.key))
             if record.resolved is None:
+                self.open_count += 1
                 self._open.setdefault(record.key, {})[record.subject] = record
             else:
                 self._over.append(record)
@@ -62,6 +65,7 @@ class Registry:
         record = same.get(subject)
         known = record is not None
         if record is None:
+            self.open_count += 1
             record = same[subject] = ErrorRecord(uuid4().hex[:16], kind, broker, clean_text(subject), now, now)
         else:
             record.last, record.count, record.inherited = now, record.count + 1, False
@@ -145,6 +149,7 @@ class Registry:
         same = self._open[record.key]
         subject = next(subject for subject, found in same.items() if found is record)
         del same[subject]
+        self.open_count -= 1
         record.resolved, record.resolution, record.note = self._clock.now(), reason, note
         record.inherited = False
         self._over.append(record)

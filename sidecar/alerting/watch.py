@@ -214,8 +214,10 @@ class Watch:
         for line in self._raises.get(type(event), ()):
             if line.when(event):
                 self._raise(line, event)
+        # Nearly always nothing lasts, and then a call costs no more than this question.
+        if not (self._registry.open_count or self._held):
+            return
         for end in self._ends.get(type(event), ()):
-            # Nearly always nothing lasts, and then a call costs no more than this question.
             if (self._held or self._registry.is_open(end.kind, event.broker)) and end.when(event):
                 self._end(end, event)
         if isinstance(event, CallFinished) and self._registry.is_open(ErrorType.ORDER_OUTCOME_UNKNOWN, event.broker):
