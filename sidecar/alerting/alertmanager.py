@@ -88,11 +88,12 @@ class Pusher:
         if not TYPES[key[0]].push:
             return
         description = self._description(key, Pending.FIRING)
+        began = min((record.first for record in self._registry.of(key)), default=self._clock.now())
         for peer in self._peers:
             alert = peer.alerts.get(key)
             if alert is None or alert.ended is not None:
                 known = alert is not None and alert.known
-                peer.alerts[key] = _Alert(key, self._clock.now(), known=known, description=description)
+                peer.alerts[key] = _Alert(key, began, known=known, description=description)
                 peer.wake.set()
             else:
                 alert.description = description

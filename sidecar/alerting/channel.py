@@ -106,6 +106,8 @@ class Channel:
 
     async def run(self) -> None:
         """Tell what is due, until nothing is and it was told to hurry."""
+        for notice in self._notices.values():
+            notice.flying = False  # where an earlier run was broken off
         while True:
             self._wake.clear()
             now = self._clock.now()

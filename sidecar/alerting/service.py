@@ -1,8 +1,8 @@
 """The room as one thing that starts and stops: registry, Alertmanager and channels on the bus."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from sidecar.alerting.alertmanager import CHANNEL, Pusher
 from sidecar.alerting.channel import Channel, Send
@@ -22,6 +22,7 @@ from sidecar.telemetry.events import Bus, ErrorRaised, ErrorResolved
 
 LAST_WORD_SECONDS: Final = 3.0
 """How long after the order to stop messages may still be on their way; calls in flight end meanwhile."""
+AGAIN_SECONDS: Final = 5.0
 
 
 class Alerting:
@@ -86,9 +87,9 @@ class Alerting:
         self._bus.subscribe(ErrorRaised, self._raised)
         self._bus.subscribe(ErrorResolved, self._resolved)
         self._watch.subscribe(self._bus)
-        self._spawn("vitals", self._vitals.run())
-        self._spawn("alertmanager", self._pusher.run())
-        self._telling = [self._spawn(channel.name, channel.run()) for channel in self._channels]
+        self._spawn("vitals", self._vitals.run)
+        self._spawn("alertmanager", self._pusher.run)
+        self._telling = [self._spawn(channel.name, channel.run) for channel in self._channels]
 
     def wind_down(self) -> None:
         """Tell at once what waits for company: the sidecar stops."""
@@ -106,10 +107,22 @@ class Alerting:
         self._ledger.flush()
         await self._poster.close()
 
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=f"alerting {name}")
+    def _spawn(self, name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._kept_going(work), name=f"alerting {name}")
         self._tasks.append(task)
         return task
+
+    async def _kept_going(self, work: Callable[[], Awaitable[None]]) -> None:
+        """A mistake in here must not end it silently: it is counted, and the work is taken up again."""
+        while True:
+            try:
+                await work()
+            except Exception as failure:  # noqa: BLE001 - whatever it is, people must still be told
+                if self._bus.on_failure is not None:
+                    self._bus.on_failure(failure)
+                await self._clock.sleep(AGAIN_SECONDS)
+            else:
+                return
 
     def _raised(self, event: ErrorRaised) -> None:
         key = (ErrorType(event.error_type), event.broker)

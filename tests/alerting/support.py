@@ -34,9 +34,12 @@ class Phone:
         """Why it takes nothing, when it does not."""
         self.tried = 0
         self.slow = 0.0
+        self.broken = False
 
     async def send(self, message: Message) -> str:
         self.tried += 1
+        if self.broken:
+            raise RuntimeError("a mistake")
         await self._clock.sleep(self.slow)
         if self.away:
             return self.away

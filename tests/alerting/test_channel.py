@@ -283,6 +283,26 @@ def test_a_stop_does_not_wait_for_a_channel_that_hangs() -> None:
     assert played(play).pager.tried == 1
 
 
+def test_a_mistake_in_a_channel_does_not_silence_it() -> None:
+    clock = VirtualClock()
+
+    async def main() -> Room:
+        made = Room(clock)
+        await made.alerting.start()
+        made.pager.broken = True
+        made.registry.happened(OPEN, BROKER, "orders")
+        await clock.sleep(3)
+        made.pager.broken = False
+        await clock.sleep(10)
+        await made.alerting.close()
+        return made
+
+    told = clock.run(main())
+
+    assert told.pager.at == [5]
+    assert [str(failure) for failure in told.failures] == ["a mistake"]
+
+
 def test_every_record_says_how_often_somebody_was_told() -> None:
     async def play(room: Room) -> None:
         room.registry.happened(OPEN, BROKER, "orders")

@@ -150,3 +150,13 @@ def test_what_is_configured_goes_before_what_is_usual() -> None:
         "database": 3600,
         "orders": 3600,
     }
+
+
+def test_the_check_says_who_would_be_told(tmp_path: Path, capsys: Capture) -> None:
+    file = secret(tmp_path, SLACK)
+    alerting = f"{{alertmanager: {{url: 'http://am:9093'}}, channels: {{chat: {{url_file: {file}}}}}}}"
+    assert "http://am:9093 and chat (critical, error, gathered for 60 s)" in checked(tmp_path, alerting, capsys)
+
+
+def test_the_check_says_that_nobody_would_be_told(tmp_path: Path, capsys: Capture) -> None:
+    assert "pushed nowhere" in checked(tmp_path, "{}", capsys)
