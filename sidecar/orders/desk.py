@@ -129,7 +129,10 @@ class OrderDesk:
         order = self._open(order_id) or await self._ledger.find(order_id)
         if order is None:
             raise UnknownOrderError("no such order, or none any more; GET /v1/orders lists those that are known")
-        return Account(order, tuple(await self._ledger.changes(order_id)))
+        changes = await self._ledger.changes(order_id)
+        if changes and changes[-1].state is not order.state:  # the disk is about to know it, too
+            changes.append(Change(order.updated_at, order.state, order.reason))
+        return Account(order, tuple(changes))
 
     async def select(self, wanted: Wanted) -> list[Order]:
         """The newest orders of a kind. Raises StoreError."""
@@ -151,13 +154,13 @@ class OrderDesk:
         pause = _FIRST_LOOK_SECONDS
         with _Watch(self._watchers, order_id) as changed:
             while True:
+                changed.clear()
                 account = await self.account(order_id)
                 left = ends - self._clock.monotonic()
                 state = account.order.state
                 if state.final or left <= 0 or not (state.open or final):
                     return account
                 working = state is OrderState.WORKING
-                changed.clear()
                 await self._heard(changed, min(left, pause) if working else left)
                 if working:
                     pause = min(2 * pause, _LONGEST_LOOK_SECONDS)

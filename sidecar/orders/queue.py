@@ -264,24 +264,27 @@ class OrderQueue:
 
     def _arrived(self, order: Order, step: Next) -> None:
         if order.state is not step.state:  # it expired while it waited
-            self._take_step(order, step)
-        if order.state is OrderState.IN_DOUBT:
+            self._recorder.enter(order, step)
+            self._chore(self._end(order))
+        elif order.state is OrderState.IN_DOUBT:
             self._doubts.take(order, pause=_LOOK_SECONDS)
         elif not order.state.open:
-            self._ended(order)
+            self._forget(order)
 
     def _settled(self, order: Order, step: Next) -> None:
-        self._take_step(order, step)
+        self._recorder.enter(order, step)
         if order.state is OrderState.QUEUED:
+            self._chore(self._recorder.save(order))
             self._pump.add(order, pause=_TARGET_SECONDS)
         else:
-            self._ended(order)
+            self._chore(self._end(order))
 
-    def _take_step(self, order: Order, step: Next) -> None:
-        self._recorder.enter(order, step)
-        self._chore(self._recorder.save(order))
+    async def _end(self, order: Order) -> None:
+        await self._recorder.save(order)
+        self._forget(order)
 
-    def _ended(self, order: Order) -> None:
+    def _forget(self, order: Order) -> None:
+        """The disk knows how it ended, and whoever asks is told from there."""
         self._book.remove(order)
         if order.kind is Kind.CANCEL and order.state is OrderState.CANCELLED:
             self._chore(self._look_at_target(order))
