@@ -61,6 +61,8 @@ class Channel:
         self._notices: dict[Key, Notice] = {}
         self._wake = asyncio.Event()
         self._hurried = False
+        self._rests_until = float("-inf")
+        """After a message, what comes is gathered, even if it was planned for sooner."""
 
     async def load(self) -> None:
         """Take up what an earlier process has left, and what has ended since. Raises `StoreError`."""
@@ -118,7 +120,8 @@ class Channel:
             if self._hurried:
                 return
             times = [notice.due for notice in self._notices.values() if notice.pending is not None]
-            timer = self._clock.call_later(min(times) - now, self._wake.set) if times else None
+            wait = max(min(times, default=0.0), self._rests_until) - now
+            timer = self._clock.call_later(wait, self._wake.set) if times else None
             try:
                 await self._wake.wait()
             finally:
@@ -126,7 +129,7 @@ class Channel:
                     timer.cancel()
 
     def _is_due(self, notice: Notice, now: float) -> bool:
-        if notice.pending is None:
+        if notice.pending is None or (now < self._rests_until and not self._hurried):
             return False
         gathered = self._hurried and notice.attempts == 0 and notice.due - now <= self._manner.aggregate_seconds
         return notice.due <= now or (gathered and notice.pending is not Pending.STILL)
@@ -155,6 +158,7 @@ class Channel:
 
     def _told(self, notices: Sequence[Notice], items: Sequence[Item], message: Message, failure: str) -> None:
         now = self._clock.now()
+        self._rests_until = now + self._manner.aggregate_seconds
         for notice in notices:
             if failure:
                 wait = min(RETRY_SECONDS * 2.0 ** min(notice.attempts, 10), RETRY_MAX_SECONDS)

@@ -184,6 +184,21 @@ def test_three_types_within_a_minute_are_one_chat_message_and_a_page_for_each() 
     assert told.results.count(("chat", "sent")) == 1
 
 
+def test_what_comes_back_just_after_a_message_waits_for_the_next_one() -> None:
+    async def play(room: Room) -> None:
+        room.registry.happened(OPEN, BROKER, "orders")  # the chat is told at 60
+        await room.clock.sleep(100)
+        room.registry.ended(OPEN, BROKER, "orders")
+        await room.clock.sleep(1700)
+        room.registry.happened(LOST, BROKER, "prices")  # it is told at 1860
+        await room.clock.sleep(55)
+        room.registry.happened(OPEN, "oanda", "orders")
+        room.registry.happened(OPEN, BROKER, "orders")
+        await room.clock.sleep(200)
+
+    assert played(play).chat.at == [60, 160, 1860]
+
+
 def test_fifty_things_at_once_are_one_message() -> None:
     async def play(room: Room) -> None:
         for number in range(50):

@@ -1,6 +1,8 @@
 """What reaches the services, and that nobody else learns a channel's secrets."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -130,6 +132,12 @@ async def test_a_service_that_breaks_the_library_breaks_nothing_else(monkeypatch
 
     assert failure.startswith("RuntimeError: cannot reach")
     assert [secret for secret in SECRETS if secret in failure] == []
+
+
+def test_the_library_is_loaded_only_by_who_has_a_channel() -> None:
+    program = "import sys, sidecar.app, sidecar.cli.check; print('apprise' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own words
+    assert said.stdout == "False\n"
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "nonsense://somewhere", "slack://too-short", "http://127.0.0.1/x"])
