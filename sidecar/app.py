@@ -93,6 +93,7 @@ class App:
                 deadline_seconds=settings.deadline_seconds,
                 bus=self._bus,
                 clock=clock,
+                client_id_seconds=settings.client_id_seconds,
             )
             for name, (settings, profile, _) in brokers.items()
         }

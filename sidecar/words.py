@@ -86,6 +86,8 @@ class RefusalKind(StrEnum):
     """A read that could not be read: reset, cut short or late."""
     UNKNOWN = "unknown"
     """It was sent and no answer came: it may have been executed."""
+    NO_SESSION = "no_session"
+    """The broker wants a login, and the sidecar's own does not come about."""
     BAD_REQUEST = "bad_request"
     """The sidecar could not take the request (too large, malformed); the broker never saw it."""
     UNRECORDED = "unrecorded"
@@ -132,6 +134,16 @@ class LookResult(StrEnum):
     """It proves nothing: the order may only not be visible yet."""
     FAILED = "failed"
     """The broker gave no usable answer, or a limit kept the question back."""
+
+
+class LoginResult(StrEnum):
+    """How a login of the sidecar's own ended."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """The broker declined the keys, or the user."""
+    FAILED = "failed"
+    """It gave no answer that means anything."""
 
 
 class ClockSource(StrEnum):

@@ -407,6 +407,10 @@ class Credentials(Part):
     private_key_file: File | None = Field(None, description="File with an Ed25519 private key in PEM, unencrypted.")
     token: SecretStr | None = Field(None, description="Bearer token (OANDA); only from the environment.")
     token_file: File | None = Field(None, description="File with the bearer token (OANDA).")
+    user_name: SecretStr | None = Field(
+        None, description="Name of the user whose API key it is (ProjectX); may stand here."
+    )
+    user_name_file: File | None = Field(None, description="File with the user's name (ProjectX).")
     add_client_ids: bool = Field(
         True, description="Where the sidecar signs: give an order without a client id one, to find it by."
     )
@@ -422,7 +426,10 @@ class Credentials(Part):
         return self.use == "sign" and bool(self.given)
 
 
-SECRET_KEYS = ("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file")
+SECRET_KEYS = (
+    *("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file"),
+    *("user_name", "user_name_file"),
+)
 """The keys of `Credentials` that hold a secret, or name its file."""
 
 
@@ -446,7 +453,7 @@ class Queue(Part):
     )
 
 
-ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "generic"]
+ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "projectx", "openalgo", "generic"]
 
 
 class Broker(Part):
@@ -467,6 +474,11 @@ class Broker(Part):
     maintenance: Maintenance = Maintenance()
     credentials: Credentials = Credentials()
     queue: Queue = Queue()
+    client_id_seconds: Seconds = Field(
+        0,
+        description="For so long an order's client id counts as an Idempotency-Key: the same order again is answered "
+        "and not sent, another one is refused; 0 for never, as brokers let ids be used again. Needs state.path.",
+    )
     generic: Generic | None = Field(None, description="Only for the generic profile.")
 
     @model_validator(mode="after")

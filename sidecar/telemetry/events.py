@@ -16,6 +16,7 @@ from sidecar.words import (
     BrokerState,
     ClockSource,
     Effect,
+    LoginResult,
     LookResult,
     OrderState,
     Outcome,
@@ -203,6 +204,18 @@ class ClockOffsetLearnt:
     offset: float
     """Seconds that the broker's clock is ahead."""
     source: ClockSource
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFinished:
+    """The sidecar logged in at a broker with keys of its own, or could not."""
+
+    broker: str
+    result: LoginResult
+    reason: str = ""
+    """Why not, from `sidecar.brokers.profile.REASONS`."""
+    code: str = ""
+    """The broker's own code for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +440,7 @@ Event = (
     | AttemptFinished
     | OrderLookedUp
     | ClockOffsetLearnt
+    | LoginFinished
     | CallFinished
     | CallReplayed
     | OrderStateChanged

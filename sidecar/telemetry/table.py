@@ -61,6 +61,7 @@ SEEN: Mapping[type, Seen] = {
     ),
     events.OrderLookedUp: Seen(("sidecar_order_lookups_total",), InTrace.SPAN_EVENT, audit=True),
     events.ClockOffsetLearnt: Seen(("sidecar_clock_offset_seconds",), InTrace.SPAN_EVENT, log=True),
+    events.LoginFinished: Seen(("sidecar_logins_total",), InTrace.SPAN_EVENT, audit=True, log=True),
     events.CallFinished: Seen(
         (
             "sidecar_calls_total",

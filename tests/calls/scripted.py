@@ -79,7 +79,7 @@ class Bench:
         self.told: list[Event] = []
         bus = Bus(self.clock)
         for kind in Event.__args__:
-            bus.subscribe(kind, lambda event: self.told.append(event))
+            bus.subscribe(kind, self._hear)
         usual = {"profile": "binance-usdm", "base_url": "http://127.0.0.1:1", "maintenance": {"consecutive_503": 1000}}
         broker = Broker.model_validate(usual | settings)
         rng = Random(seed)
@@ -96,6 +96,9 @@ class Bench:
         )
         self.wire = Wire(self.clock, list(script), takes)
         self.gateway._transport.send = self.wire.send  # type: ignore[method-assign] # the seam under test
+
+    def _hear(self, event: Event) -> None:
+        self.told.append(event)  # wherever `told` is now: benches of one broker may share it
 
     def call(self, request: Request, deadline: float | None = 60.0) -> Result:
         return self.clock.run(self.gateway.run(request, deadline_seconds=deadline))

@@ -42,7 +42,7 @@ FATES = (
 class BookBroker:
     """Stands where the transport stands: a broker with a book, whose fates for placements come from a list.
 
-    After the list, everything is done. `away` answers everything with a 503 that executes nothing. `prices` answers questions for them.
+    After the list, everything is done. `away` answers everything with a 503 that executes nothing; `ask` is the price.
     """
 
     def __init__(self, bench: Bench, fates: Iterable[str] = (), *, takes: float = 0.1) -> None:

@@ -21,6 +21,7 @@ from sidecar.words import (
     BrokerState,
     ClockSource,
     Effect,
+    LoginResult,
     LookResult,
     OrderState,
     Outcome,
@@ -98,6 +99,7 @@ SAMPLES: dict[type, Event] = {
         ATTEMPT,
         events.OrderLookedUp("binance", "place_order", 1, LookResult.FOUND, "FILLED"),
         events.ClockOffsetLearnt("binance", None, 1.5, ClockSource.SERVER_TIME),
+        events.LoginFinished("binance", LoginResult.REFUSED, "auth", "InvalidCredentials"),
         REFUSED_CALL,
         events.CallReplayed("binance", "place_order", "replayed"),
         events.OrderStateChanged(
