@@ -1,12 +1,13 @@
 """Asking a running sidecar's control API, over its Unix socket or over TCP."""
 
+import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ _TIMEOUT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 40.0
 """Two of the event stream's heartbeats and more."""
 _LARGEST: Final = 16 * 1024 * 1024
+_DONE: Final = frozenset({200, 202})
 _NO_TOKEN: Final = frozenset({401, 407})
 
 
@@ -41,11 +43,19 @@ class Target:
 
 def ask(target: Target, path: str) -> bytes:
     """The body of a successful GET. Raises `AskError`."""
+    return _exchange(target, "GET", path)
+
+
+def order(target: Target, path: str, body: Mapping[str, Any]) -> bytes:
+    """The body of a successful POST. Raises `AskError`."""
+    return _exchange(target, "POST", path, json.dumps(body).encode())
+
+
+def _exchange(target: Target, method: str, path: str, body: bytes | None = None) -> bytes:
     connection = _connection(target, _TIMEOUT_SECONDS)
     try:
         with _in_plain_words(target, _TIMEOUT_SECONDS):
-            response = _get(connection, path, "application/json", target)
-            return response.read(_LARGEST)
+            return _send(connection, method, path, target, body=body).read(_LARGEST)
     finally:
         connection.close()
 
@@ -62,7 +72,7 @@ class Lines:
         self._connection = _connection(target, _SILENCE_SECONDS)
         try:
             with _in_plain_words(target, _SILENCE_SECONDS):
-                self._response = _get(self._connection, path, "text/event-stream", target)
+                self._response = _send(self._connection, "GET", path, target, accept="text/event-stream")
                 self._socket = self._connection.sock
         except AskError:
             self._connection.close()
@@ -102,18 +112,36 @@ def _in_plain_words(target: Target, patience: float) -> Iterator[None]:
         raise AskError(f"no answer from {target}: {reason}") from None
 
 
-def _get(connection: HTTPConnection, path: str, accept: str, target: Target) -> HTTPResponse:
-    headers = {"Accept": accept}
+def _send(
+    connection: HTTPConnection,
+    method: str,
+    path: str,
+    target: Target,
+    *,
+    body: bytes | None = None,
+    accept: str = "application/json",
+) -> HTTPResponse:
+    headers = {"Accept": accept} | ({} if body is None else {"Content-Type": "application/json"})
     if target.token is not None:
         headers["Authorization"] = f"Bearer {target.token.get_secret_value()}"
-    connection.request("GET", path, headers=headers)
+    connection.request(method, path, body, headers)
     response = connection.getresponse()
     if response.status in _NO_TOKEN:
         raise AskError(f"{target} wants its token; give --config, or --token-file FILE")
-    if response.status != 200:  # noqa: PLR2004 - HTTP's own number
-        kind = AbsentError if response.status == 404 else AskError  # noqa: PLR2004 - likewise
+    if response.status not in _DONE:
+        kind = AbsentError if response.status == 404 else AskError  # noqa: PLR2004 - HTTP's own number
+        if response.getheader("Content-Type") == "application/problem+json":
+            raise kind(f"{target} refused: {_detail(response.read(_LARGEST))}")
         raise kind(f"{target} answered {response.status} to {path}; is it a sidecar's listener for bots?")
     return response
+
+
+def _detail(body: bytes) -> str:
+    """What a problem document (RFC 9457) says."""
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return "it does not say why"
 
 
 def _connection(target: Target, timeout_seconds: float) -> HTTPConnection:

@@ -21,6 +21,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "check": "tell what is wrong with a configuration, or what it would run",
         "status": "ask a running sidecar how it and its brokers are",
         "top": "watch a running sidecar live",
+        "errors": "what went wrong, what lasts, and what comes after what",
+        "alerts": "try out whether notifications arrive",
         "audit": "read the audit log, and prove that nobody changed it",
         "simulate": "practise against a simulated broker",
         "demo": "see bots trade through the sidecar while their brokers misbehave",

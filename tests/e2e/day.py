@@ -53,6 +53,8 @@ def lived(folder: Path, scraping: Path, binance: Simulated, oanda: Simulated) ->
             {"OTEL_EXPORTER_OTLP_ENDPOINT": collected.url} | SOON,
             start=False,
             state={"path": str(folder / "state.db")},
+            # Nobody is there: that, too, is to be seen.
+            alerting={"alertmanager": {"url": f"http://127.0.0.1:{free_port()}"}},
         )
         target = f"127.0.0.1:{sidecar.scrape}"
         # First, because it looks for its targets five seconds after its start.

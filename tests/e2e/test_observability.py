@@ -44,6 +44,9 @@ FED = {
     "sidecar_order_queue_age_seconds",
     "sidecar_order_refusals_total",
     "sidecar_broker_next_probe_timestamp_seconds",
+    "sidecar_errors_total",
+    "sidecar_errors_unresolved",
+    "sidecar_notifications_total",
     "sidecar_info",
     "sidecar_stream_messages_total",
     "sidecar_stream_reconnects_total",
@@ -53,8 +56,6 @@ FED = {
 NOT_YET = (
     "sidecar_degradation_",
     "sidecar_operation",
-    "sidecar_errors_",
-    "sidecar_notifications_",
 )
 """Belong to capabilities that are still to come. Whoever adds one adds its metrics to `FED`."""
 
@@ -122,9 +123,19 @@ def test_prometheus_can_say_whose_gate_is_shut_and_until_when(day: Day) -> None:
     assert 200 < opening - time.time() < 301
 
 
+def test_prometheus_can_say_what_lasts_and_that_an_alert_did_not_arrive(day: Day) -> None:
+    lasting = day.prometheus.ask('sidecar_errors_unresolved{severity="critical"} > 0')
+    assert {(series.labels["broker"], series.labels["error_type"]) for series in lasting} == {
+        ("binance", "order_outcome_unknown"),
+        ("binance", "banned"),
+    }
+    assert day.prometheus.number('sum(sidecar_notifications_total{channel="alertmanager",result="failed"})') > 0
+
+
 @pytest.mark.parametrize(
     "series",
     [
+        'sidecar_errors_total{broker="binance",error_type="banned",severity="critical"}',
         'sidecar_retries_total{broker="binance",endpoint="place_order",reason="server_error"}',
         'sidecar_retries_denied_total{broker="binance",endpoint="place_order",why="unsafe"}',
         'sidecar_calls_total{broker="binance",endpoint="place_order",outcome="unknown"}',
