@@ -93,6 +93,9 @@ SEEN: Mapping[type, Seen] = {
     events.Reloaded: Seen(("sidecar_reloads_total",), audit=True, log=True),
     # No metric: it is told once, about a process that is gone.
     events.LastRunTold: Seen(audit=True, log=True),
+    events.ErrorRaised: Seen(("sidecar_errors_total",)),
+    events.ErrorResolved: Seen(audit=True),
+    events.NotificationSent: Seen(("sidecar_notifications_total",), audit=True, log=True),
     events.Started: Seen(("sidecar_start_duration_seconds",), audit=True, log=True),
     # No metric: no scrape comes after it.
     events.Stopped: Seen(audit=True, log=True),
@@ -124,6 +127,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_audit_chain_intact": "AuditReadings.chain_ok",
     "sidecar_audit_last_write_timestamp_seconds": "AuditReadings.last_write",
     "sidecar_spans_total": "SpanReadings",
+    "sidecar_errors_unresolved": "ErrorsReading.unresolved",
     "sidecar_orders_carried": "OrdersReading.counts",
     "sidecar_order_queue_age_seconds": "OrdersReading.oldest_seconds",
     "sidecar_store_writes_total": "StoreReadings.writes",

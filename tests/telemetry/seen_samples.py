@@ -29,6 +29,7 @@ from sidecar.words import (
     Priority,
     Readiness,
     RefusalKind,
+    Severity,
     Why,
 )
 
@@ -116,6 +117,9 @@ SAMPLES: dict[type, Event] = {
         events.BrokerChecked("binance", Readiness.CHECKING, Readiness.WAITING, "connectivity: connect", 300.0, 0.0),
         events.Reloaded(("log.level",), ("listen.tcp",)),
         events.LastRunTold(clean=False, left=("1 call",)),
+        events.ErrorRaised("00000000000000e1", "binance", "banned", Severity.CRITICAL, 1),
+        events.ErrorResolved("00000000000000e1", "binance", "banned", Severity.CRITICAL, 3, 120.0, "over"),
+        events.NotificationSent("chat", Severity.CRITICAL, "failed", "no connection"),
         events.Started("9.8.7", "momentum", 0.4),
         events.Stopped("SIGTERM", 0),
     )

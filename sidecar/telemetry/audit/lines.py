@@ -28,6 +28,8 @@ EVENT_TYPES: Mapping[type, str] = {
     events.BrokerChecked: "broker_checked",
     events.Reloaded: "configuration_reloaded",
     events.LastRunTold: "last_run_told",
+    events.ErrorResolved: "error_resolved",
+    events.NotificationSent: "notification",
     events.Started: "sidecar_started",
     events.Stopped: "sidecar_stopped",
 }

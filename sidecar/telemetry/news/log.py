@@ -87,6 +87,7 @@ class NewsLog:
         bus.subscribe(events.BrokerChecked, lifecycle.checked)
         bus.subscribe(events.Reloaded, lifecycle.reloaded)
         bus.subscribe(events.LastRunTold, lifecycle.last_run)
+        bus.subscribe(events.NotificationSent, self._notification)
         bus.subscribe(events.Started, _started)
         bus.subscribe(events.Stopped, _stopped)
 
@@ -351,6 +352,30 @@ class NewsLog:
         now = self._now()
         for story in self._stories.told.get(("stream", event.broker, event.stream), {}).values():
             story.ended(now)
+
+    # Notifications
+
+    def _notification(self, event: events.NotificationSent) -> None:
+        where = ("notification", event.channel)
+        if event.result == "sent":
+            for story in self._stories.told.get(where, {}).values():
+                story.ended(self._now())
+        if event.result != "failed":
+            return
+        story = self._stories.get(
+            where,
+            (),
+            lambda condition: Story(
+                condition,
+                subject=event.channel,
+                again="notifications cannot be delivered",
+                over="notifications are delivered again",
+                unit="failure",
+                fields={"channel": event.channel},
+                say=_log.error,
+            ),
+        )
+        story.happened(self._now(), f"a notification could not be delivered: {event.detail}")
 
 
 def _unknown(call: CallFinished) -> None:
