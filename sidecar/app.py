@@ -6,11 +6,11 @@ Down: the sockets first, then what remembers, so that the last call is still on 
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -19,31 +19,44 @@ import structlog
 import uvloop
 
 from sidecar import __version__
+from sidecar.alerting.errors import ChannelError
 from sidecar.alerting.service import Alerting
 from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import ApiError
+from sidecar.api.lifecycle import LifecycleRoutes
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
 from sidecar.calls.gateway import Gateway, gateways
 from sidecar.clock import Clock, SystemClock
+from sidecar.config.changes import adopted, differences
+from sidecar.config.credentials import keys_of
+from sidecar.config.load import load
 from sidecar.config.model import Broker, Config
+from sidecar.config.report import ConfigError
+from sidecar.config.secrets import SecretFileError
 from sidecar.health.condition import Condition
+from sidecar.health.operational import Operational
 from sidecar.health.prober import Prober
-from sidecar.health.setup import condition
+from sidecar.health.setup import condition, readjust
+from sidecar.health.startup import StartupChecks
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.queue import OrderQueue
 from sidecar.store import Store, StoreError
+from sidecar.store.facts import reading, writing
 from sidecar.telemetry.audit import AuditError, AuditLog
-from sidecar.telemetry.events import Bus, Started, Stopped
+from sidecar.telemetry.events import Bus, LastRunTold, OperationalStateChanged, Reloaded, Started, Stopped
 from sidecar.telemetry.logs import configure
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.news import NewsLog
 from sidecar.telemetry.traces import Traces
+from sidecar.words import OperationalState, Readiness
 
+LAST_STATE: Final = "operational_state"
+"""The fact in the state file that tells the next run how this one went."""
 DRAIN_SECONDS: Final = 5.0
 """How long calls in flight may take to end at a stop."""
 SWITCH_SECONDS: Final = 0.0005
@@ -54,27 +67,17 @@ AUDIT_SECONDS: Final = 2.0
 """With the drain, everything ends inside nine seconds: a pod has ten by common habit, thirty by default."""
 
 
-@dataclass(slots=True)
-class State:
-    """What the probes ask."""
-
-    started: bool = False
-    why_not: str = "starting"
-
-    @property
-    def ready(self) -> tuple[bool, str]:
-        """Whether calls are welcome, and a word that says why not."""
-        return not self.why_not, self.why_not or "ready"
-
-
 class App:
     """One sidecar: everything between its sockets and its brokers."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, read: Callable[[], Config]) -> None:
+        """`read` reads the configuration anew, from where `config` came; it raises `ConfigError`."""
         self._config = config
+        self._read = read
+        self._reloading = asyncio.Lock()
         self._clock = clock
-        self._state = State()
         self._bus = Bus(clock)
+        self._operational = Operational(tuple(config.brokers), bus=self._bus, clock=clock)
         rng = Random()
         self._conditions = {
             name: condition(name, settings.maintenance, bus=self._bus, clock=clock, rng=rng)
@@ -98,6 +101,10 @@ class App:
             for name, (settings, profile, _) in brokers.items()
         }
         self._queues, self._desk = self._carrying(brokers, rng)
+        self._checks = {
+            name: StartupChecks(self.gateways[name], settings.startup, self._operational, bus=self._bus, clock=clock)
+            for name, settings in config.brokers.items()
+        }
         self._probing: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
@@ -125,15 +132,16 @@ class App:
             read_orders=lambda: [queue.reading() for queue in self._queues],
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
+        lifecycle = LifecycleRoutes(self._operational, retry=self.check_again, reload=self.reload)
         self.api = Api(
             config,
             self.fronts,
             bus=self._bus,
             clock=clock,
-            health=self._state,
+            health=self._operational,
             exposition=self._metrics.exposition,
             desk=self._desk,
-            more=ErrorRoutes(self._alerting.registry, clock).routes(),
+            more=(*ErrorRoutes(self._alerting.registry, clock).routes(), *lifecycle.routes()),
         )
 
     async def start(self) -> None:
@@ -152,6 +160,7 @@ class App:
         try:
             if self._store is not None:
                 await self._store.open()
+                await self._remember(self._store)
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
@@ -164,15 +173,16 @@ class App:
             if gateway.can_look:
                 prober = Prober(self._conditions[name], gateway.look)
                 self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
-        self._state.started, self._state.why_not = True, ""
+        for name, checks in self._checks.items():
+            self._probing.append(asyncio.create_task(checks.run(), name=f"start-up checks {name}"))
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
-
+        self._operational.open()
         for queue in self._queues:
             queue.start()
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""
-        self._state.why_not = "stopping"
+        self._operational.shut_down(reason)
         self._alerting.wind_down()
         for name, gateway in self.gateways.items():
             gateway.wind_down()
@@ -196,6 +206,56 @@ class App:
         self._news.close()
         await asyncio.to_thread(self._traces.shutdown, TRACES_SECONDS)
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and take over what can change while calls are made; never raises for it."""
+        async with self._reloading:
+            told = await self._reloaded()
+        self._bus.emit(told)
+        return told
+
+    async def _reloaded(self) -> Reloaded:
+        running = self._config
+        try:
+            wanted = await asyncio.to_thread(self._read)
+            config = adopted(running, wanted)
+            keys = {name: keys_of(broker.credentials) for name, broker in config.brokers.items()}
+            await self._alerting.adopt(config.alerting)
+        except ConfigError as error:
+            return Reloaded((), (), tuple(map(str, error.problems)))
+        except (ChannelError, SecretFileError, StoreError) as error:
+            return Reloaded((), (), (str(error),))
+        self._config = config
+        configure(config.log.level, config.log.format)
+        changed = list(differences(running, config))
+        for name, settings in config.brokers.items():
+            readjust(self._conditions[name], settings.maintenance)
+            self._checks[name].settings = settings.startup
+            if self.gateways[name].adopt(settings, keys[name]):
+                changed.append(f"brokers.{name}.credentials")
+                self._checks[name].retry()
+        self.check_again()
+        return Reloaded(tuple(dict.fromkeys(changed)), differences(config, wanted))
+
+    def check_again(self) -> None:
+        """Run the start-up checks of every broker that is not ready, now."""
+        for name, checks in self._checks.items():
+            if self._operational.readiness(name).state is not Readiness.READY:
+                checks.retry()
+
+    async def _remember(self, store: Store) -> None:
+        """Tell what the last run left, and from now on keep what the next one should know."""
+        told = await store.read(reading(LAST_STATE))
+        left = tuple(told.get("left", ()))
+        clean = told.get("state", OperationalState.SHUTDOWN) == OperationalState.SHUTDOWN
+        if left or not clean:
+            self._bus.emit(LastRunTold(clean, left))
+
+        def keep(event: OperationalStateChanged) -> None:
+            value = {"state": event.to_state, "reason": event.reason}
+            store.write_nowait(writing(LAST_STATE, value, self._clock.now()))
+
+        self._bus.subscribe(OperationalStateChanged, keep)
 
     def _carrying(
         self, brokers: Mapping[str, tuple[Broker, Profile, Condition]], rng: Random
@@ -243,6 +303,14 @@ def run(config: Config, source: Path) -> int:
         return runner.run(_serve(config, source))
 
 
+async def _reload_on(asked: asyncio.Event, app: App) -> None:
+    """Reload whenever a signal asks for it; signals that come meanwhile are one."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        await app.reload()
+
+
 async def _serve(config: Config, source: Path) -> int:
     log = structlog.get_logger("sidecar")
     told = asyncio.Event()
@@ -255,7 +323,9 @@ async def _serve(config: Config, source: Path) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    app = App(config, SystemClock())
+    app = App(config, SystemClock(), lambda: load(source, os.environ))
+    reloads = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.set)
     starting = asyncio.create_task(app.start())
     waiting = asyncio.create_task(told.wait())
     await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -271,6 +341,8 @@ async def _serve(config: Config, source: Path) -> int:
         return 1
     # What is here now stays for good: looked at again, it would hold up calls for tens of milliseconds at a time.
     gc.freeze()
+    reloading = asyncio.create_task(_reload_on(reloads, app))
     await told.wait()
+    reloading.cancel()
     await app.stop(reason)
     return 0

@@ -73,6 +73,11 @@ class Channel:
         for key in {record.key for record in self._registry.lasting()} - set(self._notices):
             self.raised(key)
 
+    def adopt(self, manner: Manner, send: Send) -> None:
+        """Speak in another manner, or to another address, from the next message on."""
+        self._manner, self._send = manner, send
+        self._wake.set()
+
     def wants(self, key: Key) -> bool:
         """Whether it is told of such errors."""
         return TYPES[key[0]].severity in self._manner.severities

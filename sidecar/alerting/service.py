@@ -47,19 +47,10 @@ class Alerting:
         self._vitals = Vitals(
             self.registry, clock, read_store=None if store is None else store.readings, read_audit=read_audit
         )
-        self._channels = [
-            Channel(
-                contact.name,
-                bot,
-                manner(contact, settings),
-                sender(contact),
-                registry=self.registry,
-                ledger=self._ledger,
-                bus=bus,
-                clock=clock,
-            )
-            for contact in contacts(settings)
-        ]
+        self._bot = bot
+        self._sender = sender
+        self._clock = clock
+        self._channels = [self._channel(contact, settings) for contact in contacts(settings)]
         alertmanager = settings.alertmanager
         token = None if alertmanager.token_file is None else read_secret(alertmanager.token_file)
         self._poster = Poster(token)
@@ -71,9 +62,8 @@ class Alerting:
             bus=bus,
             clock=clock,
         )
-        self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
-        self._telling: list[asyncio.Task[None]] = []
+        self._telling: dict[str, asyncio.Task[None]] = {}
         self._last_word: float | None = None
         self.channels = (*([CHANNEL] if alertmanager.url else []), *(channel.name for channel in self._channels))
         """The names of all that people are notified by."""
@@ -89,7 +79,38 @@ class Alerting:
         self._watch.subscribe(self._bus)
         self._spawn("vitals", self._vitals.run)
         self._spawn("alertmanager", self._pusher.run)
-        self._telling = [self._spawn(channel.name, channel.run) for channel in self._channels]
+        self._telling = {channel.name: self._spawn(channel.name, channel.run) for channel in self._channels}
+
+    async def adopt(self, settings: Settings) -> None:
+        """Tell these channels instead, in this manner; what waits to be told is told.
+
+        Raises `SecretFileError` and `ChannelError`, and changes nothing then; raises `StoreError`.
+        """
+        wanted = list(contacts(settings))
+        running = {channel.name: channel for channel in self._channels}
+        self._channels = [
+            running[contact.name] if contact.name in running else self._channel(contact, settings) for contact in wanted
+        ]
+        for name in set(running) - {contact.name for contact in wanted}:
+            self._telling.pop(name).cancel()
+        for channel, contact in zip(self._channels, wanted, strict=True):
+            if channel.name in self._telling:
+                channel.adopt(manner(contact, settings), self._sender(contact))
+            else:
+                await channel.load()
+                self._telling[channel.name] = self._spawn(channel.name, channel.run)
+
+    def _channel(self, contact: Contact, settings: Settings) -> Channel:
+        return Channel(
+            contact.name,
+            self._bot,
+            manner(contact, settings),
+            self._sender(contact),
+            registry=self.registry,
+            ledger=self._ledger,
+            bus=self._bus,
+            clock=self._clock,
+        )
 
     def wind_down(self) -> None:
         """Tell at once what waits for company: the sidecar stops."""
@@ -100,7 +121,7 @@ class Alerting:
     async def close(self) -> None:
         """Stop, and write down what waits. What is not told yet is told after the next start."""
         if self._telling and self._last_word is not None:
-            await asyncio.wait(self._telling, timeout=max(0.0, self._last_word - self._clock.monotonic()))
+            await asyncio.wait(self._telling.values(), timeout=max(0.0, self._last_word - self._clock.monotonic()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -14,12 +14,14 @@ from sidecar.alerting.types import ErrorType
 from sidecar.clock import Cancellable, Clock
 from sidecar.telemetry import events
 from sidecar.telemetry.events import Bus, CallFinished
-from sidecar.words import BreakerState, BrokerState, OrderState, Outcome
+from sidecar.words import BreakerState, BrokerState, OrderState, Outcome, Readiness
 
 FAR_SECONDS: Final = 1.0
 """From here on a clock is off: Binance refuses what is a second ahead of its own."""
 LOOK_SECONDS: Final = 3.0
 """How long the sidecar looks for an order in doubt before a person is told: usually it is found sooner."""
+STARTUP: Final = "startup"
+"""What an error of the start-up checks is about, beside the endpoint groups that calls are about."""
 ORDERS: Final = "orders"
 """The endpoint group whose breaker stops trading."""
 
@@ -83,6 +85,10 @@ def _shut_for(outcome: Outcome) -> Callable[[events.GateShut], bool]:
 
 def _lost(event: events.StreamClosed) -> bool:
     return event.reason in {"lost", "broker_closed"}
+
+
+def _newly(event: events.BrokerChecked, state: Readiness) -> bool:
+    return event.to_state is state and event.from_state is not state
 
 
 def _far(event: events.ClockOffsetLearnt) -> bool:
@@ -159,6 +165,19 @@ RAISES: Final = (
     Raises(ErrorType.ORDER_DEAD, events.OrderStateChanged, _order_is(OrderState.DEAD), _carried, _ORDER),
     Raises(ErrorType.ORDER_EXPIRED, events.OrderStateChanged, _never_sent, _carried, _ORDER),
     Raises(ErrorType.STREAM_LOST, events.StreamClosed, _lost, _field("stream"), _fields("stream", "reason")),
+    Raises(
+        ErrorType.STARTUP_FAILED,
+        events.BrokerChecked,
+        lambda event: _newly(event, Readiness.WAITING),
+        context=_fields("reason"),
+    ),
+    Raises(
+        ErrorType.AUTH_FAILED,
+        events.BrokerChecked,
+        lambda event: _newly(event, Readiness.ERROR),
+        lambda _: STARTUP,
+        _fields("reason"),
+    ),
     Raises(ErrorType.CLOCK_SKEW, events.ClockOffsetLearnt, _far, context=_fields("offset", "source")),
 )
 """Every event that is an error."""
@@ -189,6 +208,13 @@ ENDS: Final = (
     Ends(ErrorType.LIMIT_NEAR, events.LimitThreshold, lambda event: not event.above, _field("limit")),
     Ends(ErrorType.LIMIT_NEAR, CallFinished, _ok, inherited=True),
     Ends(ErrorType.STREAM_LOST, events.StreamOpened, subject=_field("stream")),
+    Ends(ErrorType.STARTUP_FAILED, events.BrokerChecked, lambda event: event.to_state is not Readiness.WAITING),
+    Ends(
+        ErrorType.AUTH_FAILED,
+        events.BrokerChecked,
+        lambda event: event.to_state is Readiness.READY,
+        lambda _: STARTUP,
+    ),
     Ends(ErrorType.CLOCK_SKEW, events.ClockOffsetLearnt, lambda event: not _far(event)),
     Ends(ErrorType.CLOCK_SKEW, CallFinished, calls.accepted_order),
 )

@@ -142,6 +142,7 @@ class Control:
                     "uptime_seconds": self._clock.monotonic() - self._started,
                     "state": state,
                     "detail": "" if ready else detail,
+                    "operational": self._health.reading(),
                     "calls_in_flight": sum(reading.in_flight for reading in readings),
                     "brokers": [_summary(reading) for reading in readings],
                 }

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sidecar.telemetry.state import BrokerReading
+from sidecar.telemetry.state import BrokerReading, OperationalReading
 from sidecar.words import BreakerMode
 
 Reason = Annotated[
@@ -61,6 +61,9 @@ class Status(BaseModel):
     detail: str = Field(description="Why it is not ready; empty when it is.")
     calls_in_flight: int
     brokers: list[BrokerSummary]
+    operational: OperationalReading | None = Field(
+        None, description="What the sidecar as a whole is doing, since when, and what the start-up checks found."
+    )
 
 
 class Brokers(BaseModel):

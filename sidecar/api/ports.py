@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sidecar.calls.model import Result
-from sidecar.telemetry.state import BrokerReading
+from sidecar.telemetry.state import BrokerReading, OperationalReading
 from sidecar.wire import Request
 from sidecar.words import BreakerMode, RefusalKind
 
@@ -61,3 +61,6 @@ class Health(Protocol):
     @property
     def ready(self) -> tuple[bool, str]:
         """Whether calls are welcome, and a sentence that says why not."""
+
+    def reading(self) -> OperationalReading:
+        """What the sidecar as a whole is doing, and what was found of each broker."""

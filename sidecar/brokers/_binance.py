@@ -58,6 +58,7 @@ class Tables:
 
     name: str
     ping: str
+    key_check: str
     """Path of the test of connectivity."""
     routes: Lines
     codes: Mapping[int, tuple[Outcome, str]]
@@ -107,6 +108,11 @@ class BinanceProfile:
     def probe(self) -> Request:
         """The broker's own test of connectivity ([doc] General endpoints, "Test Connectivity"); weight 1."""
         return Request("GET", self._tables.ping, ())
+
+    @property
+    def key_check(self) -> Request:
+        """The account's own state: [doc] "USER_DATA", so that it takes a valid key, signature and address."""
+        return Request("GET", self._tables.key_check, ())
 
     @property
     def limits(self) -> Sequence[LimitSpec]:

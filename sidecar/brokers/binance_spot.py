@@ -34,6 +34,7 @@ class BinanceSpot(BinanceProfile):
             Tables(
                 name="binance-spot",
                 ping="/api/v3/ping",
+                key_check="/api/v3/account?omitZeroBalances=true",
                 routes=ROUTES,
                 codes=errors.SPOT,
                 limits=LIMITS,

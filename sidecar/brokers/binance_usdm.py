@@ -24,6 +24,7 @@ class BinanceUsdm(BinanceProfile):
             Tables(
                 name="binance-usdm",
                 ping="/fapi/v1/ping",
+                key_check="/fapi/v3/balance",
                 routes=ROUTES,
                 codes=errors.FUTURES,
                 limits=LIMITS,

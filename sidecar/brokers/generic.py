@@ -78,6 +78,7 @@ class Generic:
     name: str = "generic"
     retry_preset: str = "standard"
     clock_request: Request | None = None
+    key_check: Request | None = None
     lookups_need_keys: bool = True
     limits: Sequence[LimitSpec] = (WindowSpec(REQUESTS, _UNTOLD_CAPACITY, _UNTOLD_SECONDS, Scope.ACCOUNT),)
 

@@ -57,6 +57,8 @@ class Oanda:
     lookups_need_keys: bool = False
     probe: Request = Request("GET", "/v3/accounts", ())
     """The account list; without a token it is answered with 401, which tells as well that the broker is there."""
+    key_check: Request | None = probe
+    """[doc] It lists the accounts that the token is authorised for."""
 
     def __init__(self) -> None:
         self._tree: PathTree[Rule] = PathTree()

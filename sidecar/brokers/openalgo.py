@@ -58,6 +58,8 @@ class OpenAlgo:
     lookups_need_keys: bool = False
     probe: Request = Request("POST", "/api/v1/ping", _openalgo_body.JSON, b"{}")
     """[source] Without a key it is answered with 400; that tells as well that OpenAlgo is there."""
+    key_check: Request | None = Request("POST", "/api/v1/funds", _openalgo_body.JSON, b"{}")
+    """[doc] "Funds" asks the broker behind OpenAlgo, so that it tells as well whether the login there still holds."""
 
     def __init__(self) -> None:
         self._tree: PathTree[Rule] = PathTree()

@@ -268,6 +268,10 @@ class Profile(Protocol):
     def probe(self) -> Request | None:
         """The cheapest read that tells whether the broker is there; None when none is known. It needs no key."""
 
+    @property
+    def key_check(self) -> Request | None:
+        """A cheap read, unsigned here, that a broker answers only to a key that it takes; None when none is known."""
+
     def understand(self, request: Request) -> Intent:
         """What a request means. Never raises: what is not known is the endpoint `other` with a cautious effect."""
 

@@ -51,6 +51,7 @@ class ProjectX:
     clock_request: Request | None = None
     lookups_need_keys: bool = False
     probe: Request = Request("GET", "/api/Status/ping", ())
+    key_check: Request | None = None  # the login itself tells
 
     def understand(self, request: Request) -> Intent:
         """What a request means, by its path; an order's tag is its client id."""

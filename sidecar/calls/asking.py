@@ -49,13 +49,25 @@ class Asker:
 
         Raises Unanswered.
         """
+        answer, verdict = await self.put(question, deadline)
+        if answer is None or verdict.outcome not in _USABLE:
+            raise Unanswered
+        return answer
+
+    async def put(self, question: Request, deadline: float) -> tuple[Answer | None, Verdict]:
+        """Ask, and once more where what was wrong with the signature could be mended.
+
+        The answer, where one came, and what it means. Raises Unanswered when there is no session to ask in.
+        """
         number = await self._logged_in(deadline)
         answer, verdict = await self.question(question, deadline)
         if await self._mended(answer, verdict, number, deadline):
             answer, verdict = await self.question(question, deadline)
-        if answer is None or verdict.outcome not in _USABLE:
-            raise Unanswered
-        return answer
+        return answer, verdict
+
+    async def unsigned(self, question: Request, deadline: float) -> tuple[Answer | None, Verdict]:
+        """Ask once, without the sidecar's keys."""
+        return await replace(self, signer=None, session=None).question(question, deadline)
 
     async def _mended(self, answer: Answer | None, verdict: Verdict, number: int, deadline: float) -> bool:
         """Whether what was wrong with the signature no longer is."""

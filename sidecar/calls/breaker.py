@@ -136,6 +136,16 @@ class Breaker:
         self._mode = mode
         self._tell(before, self.state, "manual", note=reason)
 
+    def adopt(self, policy: BreakerPolicy, reason: str) -> None:
+        """Go by another policy from now on; a breaker that is open stays so until its pause is over."""
+        before, self._policy = self._policy, policy
+        if policy.window_seconds != before.window_seconds:
+            self._counts = SlidingCounts(3, policy.window_seconds)
+        if self._state is BreakerState.CLOSED:
+            self._pause = policy.recovery_seconds
+        if policy.mode is not before.mode:
+            self.set_mode(policy.mode, reason)
+
     def reading(self) -> BreakerReading:
         """How it stands now."""
         now = self._clock.monotonic()

@@ -18,6 +18,10 @@ class RetryBudget:
         self._clock = clock
         self._counts = SlidingCounts(2, WINDOW_SECONDS)
 
+    def adopt(self, share: float, floor: int) -> None:
+        """Allow another share of the calls, and another floor, from now on."""
+        self._share, self._floor = share, floor
+
     def count_call(self) -> None:
         """A call came from the bot; it earns its share of a retry."""
         self._counts.add(self._clock.monotonic(), _CALLS)

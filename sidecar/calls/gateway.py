@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.profile import Finding, LogsIn, OrderFacts, Profile, Refusal
+from sidecar.brokers.profile import Finding, Keys, LogsIn, OrderFacts, Profile, Refusal
 from sidecar.calls import explain
 from sidecar.calls.admission import Admission
 from sidecar.calls.asking import Asker
@@ -18,6 +18,7 @@ from sidecar.calls.limiter import Address, Limiter
 from sidecar.calls.model import Call, Fate, Result
 from sidecar.calls.pipeline import Parts, Pipeline
 from sidecar.calls.policies import breaker_policy, retry_policy
+from sidecar.calls.preflight import Preflight
 from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.relay import relay
 from sidecar.calls.session import Session
@@ -34,6 +35,7 @@ from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
 LOOK_SECONDS: Final = 5.0
 """Longest time that a look for which no bot waits may take."""
 _NO_FACTS = OrderFacts()
+_RELOADED: Final = "the configuration was reloaded"
 
 
 class LookupImpossible(Exception):
@@ -71,19 +73,23 @@ class Gateway:
             group: Breaker(name, group, breaker_policy(settings.breaker, group), bus=bus, clock=clock, rng=rng)
             for group in sorted({endpoint.group for endpoint in profile.endpoints})
         }
+        self._keys = keys_of(settings.credentials)
+        self._broker_clock = BrokerClock(name, bus, clock)
+        self._retired: list[Session] = []
         self._asker = self._made_asker()
         self._late = self._late_signing()
         self._reconciler = Reconciler(name, profile, self._asker, bus, clock)
         self._pipeline = Pipeline(self._parts())
+        self._held: Refusal | None = None
 
     def _made_asker(self) -> Asker:
-        keys = keys_of(self._settings.credentials)
+        keys = self._keys
         plain = Asker(
             profile=self._profile,
             limiter=self._limiter,
             transport=self._transport,
             clock=self._clock,
-            broker_clock=BrokerClock(self.name, self._bus, self._clock),
+            broker_clock=self._broker_clock,
             signer=None,
         )
         if keys is None:
@@ -137,10 +143,33 @@ class Gateway:
         """The sidecar is about to end: streams that end from now on end for that reason."""
         self._stopping = True
 
+    def adopt(self, settings: Broker, keys: Keys | None) -> bool:
+        """Go by other policies, limits and keys from the next call on; tells whether the keys are others.
+
+        Calls under way end as they began: by the retries that they know, signed with the keys that they were. Counts
+        and states stay. `settings` must name the same broker, and `keys` must be there if and only if there were some.
+        """
+        self._settings = settings
+        self._limiter.adopt(settings.limits)
+        self._budget.adopt(settings.retry.budget, settings.retry.budget_floor)
+        for group, breaker in self._breakers.items():
+            breaker.adopt(breaker_policy(settings.breaker, group), _RELOADED)
+        rotated = keys != self._keys
+        if rotated:
+            self._keys = keys
+            self._retired += filter(None, (self._asker.session,))
+            self._asker = self._made_asker()
+            self._reconciler = Reconciler(self.name, self._profile, self._asker, self._bus, self._clock)
+            if self._asker.session is not None:
+                self._asker.session.begin()
+        self._late = self._late_signing()
+        self._pipeline = Pipeline(self._parts())
+        return rotated
+
     async def close(self) -> None:
         """Close the connections to the broker."""
-        if self._asker.session is not None:
-            await self._asker.session.close()
+        sessions = [*self._retired, *filter(None, (self._asker.session,))]
+        await asyncio.gather(*(session.close() for session in sessions))
         await self._transport.close()
 
     async def run(
@@ -179,6 +208,25 @@ class Gateway:
             call.probe = True
             await self._carry(call)
 
+    # Before it is traded with
+
+    @property
+    def preflight(self) -> Preflight:
+        """What asks whether the broker can be traded with."""
+        return Preflight(self._profile, self._asker, self._transport, self._clock)
+
+    def hold(self, why: str, retry_after: float | None) -> None:
+        """Send no new risk until `release`; reads, cancels and reduce-only orders go on.
+
+        `why` ends a sentence for people; `retry_after`: seconds after which it may be over, None when nobody knows.
+        """
+        message = f"{self.name}: no new risk is taken on before the start-up checks have passed: {why}"
+        self._held = Refusal(RefusalKind.NOT_READY, message, retry_after)
+
+    def release(self) -> None:
+        """Take new risk on again."""
+        self._held = None
+
     # For orders that the sidecar itself carries
 
     @property
@@ -189,7 +237,7 @@ class Gateway:
     @property
     def can_trade(self) -> bool:
         """Whether new orders are sent at all; breakers and limits may still say no."""
-        return self._admission.reading().can_trade
+        return self._held is None and self._admission.reading().can_trade
 
     @property
     def opens_in(self) -> float:
@@ -237,7 +285,7 @@ class Gateway:
         token = trail.set(call.trail)
         self._in_flight += 1
         try:
-            result = await self._pipeline.run(call)
+            result = self._held_back(call) or await self._pipeline.run(call)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if call.probe or not self._stopping or task is None:
@@ -262,6 +310,12 @@ class Gateway:
                 stopping=lambda: self._stopping,
             )
         return result
+
+    def _held_back(self, call: Call) -> Result | None:
+        held, intent = self._held, call.intent
+        if held is None or intent.effect is not Effect.OPENS_RISK or intent.priority.reserved:
+            return None
+        return Result(self._profile.refuse(held), Fate(Outcome.TRANSIENT, 0, why=held.kind, source="sidecar"))
 
     def refuse(self, kind: RefusalKind, message: str) -> Result:
         """An answer by the sidecar itself, in the broker's envelope; the broker saw nothing."""

@@ -37,10 +37,12 @@ Ask = Callable[[Request, float], Awaitable[tuple[Answer | None, Verdict]]]
 class NoSession(Exception):
     """Raised when a call cannot be signed because there is no session, and none comes about in time."""
 
-    def __init__(self, message: str, retry_after: float) -> None:
+    def __init__(self, message: str, retry_after: float, *, refused: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds until the next login."""
+        self.refused = refused
+        """Whether the broker declined the keys, or the user."""
 
 
 class Session:
@@ -168,4 +170,4 @@ class Session:
         else:
             what = "the login takes longer than this call may"
         again = f"; it is tried again in {wait:.0f} s" if wait else ""
-        return NoSession(f"not sent: no session with {self._broker}: {what}{again}", wait)
+        return NoSession(f"not sent: no session with {self._broker}: {what}{again}", wait, refused=self._refused)

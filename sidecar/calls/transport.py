@@ -115,6 +115,27 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
+    async def knock(self, seconds: float) -> None:
+        """Open a connection to the host of streams, where that is another one, and close it again.
+
+        Raises NotSent when none comes about within `seconds`.
+        """
+        there = self._stream_base.origin
+        if there == self._base.origin or there.host is None:
+            return
+        secure = there.scheme == "https"
+        failure = ""
+        try:
+            async with asyncio.timeout(seconds):
+                _, writer = await asyncio.open_connection(
+                    there.host, there.port, ssl=ssl.create_default_context() if secure else None
+                )
+                writer.close()
+        except (OSError, TimeoutError) as error:
+            failure = type(error).__name__
+        if failure:
+            raise NotSent("timeout" if failure == TimeoutError.__name__ else "connect", failure)
+
     async def send(self, request: Request, *, seconds: float, reserved: bool = False) -> Answer:
         """Make one attempt and read the whole answer, within `seconds` (above 0) and the configured time-outs.
 
@@ -219,14 +240,15 @@ class _Base:
     """Where a broker lives, and how a target becomes a URL without being touched."""
 
     def __init__(self, base_url: str) -> None:
-        self._origin = URL(base_url, encoded=True)
-        self._prefix = self._origin.raw_path.rstrip("/")
+        self._url = URL(base_url, encoded=True)
+        self._prefix = self._url.raw_path.rstrip("/")
+        self.origin = self._url.origin()
 
     def url(self, target: str) -> URL:
         if not target.isascii():
             target.encode()  # raises for bytes that are not UTF-8, which aiohttp would write as other bytes
         # The query stays in the path: parsed, an empty one would lose its question mark.
-        return self._origin.with_path(self._prefix + target, encoded=True)
+        return self._url.with_path(self._prefix + target, encoded=True)
 
 
 class _NoCookies(aiohttp.DummyCookieJar):

@@ -453,6 +453,21 @@ class Queue(Part):
     )
 
 
+class Startup(Part):
+    """What is checked before a broker is traded with, and how patiently."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        3, description="Rounds of checks before the sidecar counts the broker as away and waits for it."
+    )
+    delay_seconds: Annotated[tuple[PositiveSeconds, ...], Field(min_length=1)] = Field(
+        (30, 60, 90), description="Pauses after failed rounds, in seconds; the last one holds for all further rounds."
+    )
+    waiting_interval_seconds: PositiveSeconds = Field(
+        300, description="While the sidecar waits for the broker it is checked this often, in seconds."
+    )
+    check_seconds: PositiveSeconds = Field(5, description="Longest time that one check may take, in seconds.")
+
+
 ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "projectx", "openalgo", "generic"]
 
 
@@ -474,6 +489,7 @@ class Broker(Part):
     maintenance: Maintenance = Maintenance()
     credentials: Credentials = Credentials()
     queue: Queue = Queue()
+    startup: Startup = Startup()
     client_id_seconds: Seconds = Field(
         0,
         description="For so long an order's client id counts as an Idempotency-Key: the same order again is answered "

@@ -82,6 +82,25 @@ class Condition:
         """Called when the time of the next probe has changed."""
         self._plan()
 
+    def adopt(
+        self,
+        thresholds: Thresholds,
+        maintenance: ProbePauses,
+        degraded: ProbePauses,
+        *,
+        planned: Planned,
+        idle_seconds: float,
+    ) -> None:
+        """Go by other rules from now on; the next look stays when it is, unless its window was taken back."""
+        self._thresholds = thresholds
+        self._pauses = {BrokerState.MAINTENANCE: maintenance, BrokerState.DEGRADED: degraded}
+        self._planned = planned
+        self._idle_seconds = idle_seconds
+        if self._clock.now() < self._window_ends and planned.ends_at(self._clock.now()) is None:
+            self._window_ends = 0.0
+            self._look_in(0)
+        self._plan()
+
     @property
     def state(self) -> BrokerState:
         """The condition now."""

@@ -15,7 +15,7 @@ from sidecar.orders.lanes import Lanes
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next
 from sidecar.orders.pace import Pace
-from sidecar.telemetry.events import BreakerTransition, BrokerStateChanged, Bus, GateOpened, LimitReset
+from sidecar.telemetry.events import BreakerTransition, BrokerChecked, BrokerStateChanged, Bus, GateOpened, LimitReset
 from sidecar.words import OrderState
 
 FIRST_BACKOFF_SECONDS: Final = 1.0
@@ -62,6 +62,7 @@ class Pump:
         bus.subscribe(BrokerStateChanged, self._hear)
         bus.subscribe(GateOpened, self._hear)
         bus.subscribe(LimitReset, self._hear)
+        bus.subscribe(BrokerChecked, self._hear)
 
     def start(self) -> None:
         """Begin to send orders on."""
@@ -98,7 +99,7 @@ class Pump:
 
     # Whose turn it is
 
-    def _hear(self, event: BreakerTransition | BrokerStateChanged | GateOpened | LimitReset) -> None:
+    def _hear(self, event: BreakerTransition | BrokerStateChanged | GateOpened | LimitReset | BrokerChecked) -> None:
         if event.broker == self._gateway.name:
             self._hold_until = float("-inf")
             self._not_before.clear()

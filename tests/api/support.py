@@ -13,9 +13,25 @@ from sidecar.api.routes import Route
 from sidecar.calls.model import Fate, Result
 from sidecar.config.model import Config
 from sidecar.telemetry.events import Bus, CallRefused
-from sidecar.telemetry.state import BreakerReading, BrokerReading, ConditionReading, GateReading, LimitState
+from sidecar.telemetry.state import (
+    BreakerReading,
+    BrokerReading,
+    ConditionReading,
+    GateReading,
+    LimitState,
+    OperationalReading,
+    ReadinessReading,
+)
 from sidecar.wire import Answer, Request
-from sidecar.words import BreakerMode, BreakerState, BrokerState, Outcome, RefusalKind
+from sidecar.words import (
+    BreakerMode,
+    BreakerState,
+    BrokerState,
+    OperationalState,
+    Outcome,
+    Readiness,
+    RefusalKind,
+)
 
 EVERYWHERE = str(ipaddress.IPv4Address(0))
 OK = Answer(200, ((b"Content-Type", b"application/json"),), b'{"ok":true}', "OK")
@@ -89,6 +105,10 @@ class FakeGateway:
 class FakeHealth:
     started: bool = True
     ready: tuple[bool, str] = (True, "ready")
+
+    def reading(self) -> OperationalReading:
+        binance = ReadinessReading("binance", Readiness.READY, "", 5.0, None)
+        return OperationalReading(OperationalState.ACTIVE, "binance: may be traded with", 5.0, (binance,))
 
 
 class Promise:

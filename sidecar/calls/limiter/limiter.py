@@ -61,6 +61,7 @@ class Limiter:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._broker = broker
+        self._specs = specs
         self._settings = settings
         self._open_share = settings.wait_at
         self._address = address
@@ -90,6 +91,25 @@ class Limiter:
         elif isinstance(spec, BucketSpec):
             self._groups[spec.name] = spec.group
         self._meters[spec.name] = Meter(limit, self._broker, self._bus, warn_at=self._settings.warn_at, mark=mark)
+
+    def adopt(self, settings: model.Limits) -> None:
+        """Go by other shares and sizes from now on; which limits there are must be as before.
+
+        What was learnt from the broker of a limit whose settings have not changed stays.
+        """
+        before, self._settings = plan(self._broker, self._specs, self._settings), settings
+        self._open_share = settings.wait_at
+        for old, new in zip(before, plan(self._broker, self._specs, settings), strict=True):
+            meter = self._meters[new.spec.name]
+            meter.warn_at = settings.warn_at
+            if old == new:
+                continue
+            meter.limit.pinned = new.pinned
+            if isinstance(meter.limit, Window) and isinstance(new.spec, WindowSpec):
+                meter.limit.resize(new.spec.capacity)
+            elif isinstance(meter.limit, Bucket) and isinstance(new.spec, BucketSpec):
+                meter.limit.resize(new.spec.rate, new.spec.burst)
+        self._queue.serve()
 
     # Before an attempt
 
