@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -20,7 +21,7 @@ import uvloop
 
 from sidecar import __version__
 from sidecar.alerting.errors import ChannelError
-from sidecar.alerting.service import Alerting
+from sidecar.alerting.service import LAST_WORD_SECONDS, Alerting
 from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import ApiError
 from sidecar.api.lifecycle import LifecycleRoutes
@@ -45,9 +46,11 @@ from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.queue import OrderQueue
+from sidecar.stopping import HURRIED_SECONDS, Budget
 from sidecar.store import Store, StoreError
 from sidecar.store.facts import reading, writing
 from sidecar.telemetry.audit import AuditError, AuditLog
+from sidecar.telemetry.audit.log import RETRY_SECONDS as AUDIT_RETRY_SECONDS
 from sidecar.telemetry.events import Bus, LastRunTold, OperationalStateChanged, Reloaded, Started, Stopped
 from sidecar.telemetry.logs import configure
 from sidecar.telemetry.metrics import Metrics
@@ -57,14 +60,13 @@ from sidecar.words import OperationalState, Readiness
 
 LAST_STATE: Final = "operational_state"
 """The fact in the state file that tells the next run how this one went."""
-DRAIN_SECONDS: Final = 5.0
-"""How long calls in flight may take to end at a stop."""
+KEPT_SECONDS: Final = 4.0
+"""Of the usual nine seconds of a stop, what is kept for writing down what happened; calls in flight have the rest."""
 SWITCH_SECONDS: Final = 0.0005
 """How long the audit and trace threads may keep the interpreter while a call waits for it. Python's own 5 ms is as long
 as many a call to a broker takes."""
-TRACES_SECONDS: Final = 1.5
 AUDIT_SECONDS: Final = 2.0
-"""With the drain, everything ends inside nine seconds: a pod has ten by common habit, thirty by default."""
+"""What the audit log may take to close when a start comes to nothing."""
 
 
 class App:
@@ -75,6 +77,7 @@ class App:
         self._config = config
         self._read = read
         self._reloading = asyncio.Lock()
+        self._budget: Budget | None = None
         self._clock = clock
         self._bus = Bus(clock)
         self._operational = Operational(tuple(config.brokers), bus=self._bus, clock=clock)
@@ -105,7 +108,7 @@ class App:
             name: StartupChecks(self.gateways[name], settings.startup, self._operational, bus=self._bus, clock=clock)
             for name, settings in config.brokers.items()
         }
-        self._probing: list[asyncio.Task[None]] = []
+        self._background: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
         )
@@ -172,40 +175,68 @@ class App:
         for name, gateway in self.gateways.items():
             if gateway.can_look:
                 prober = Prober(self._conditions[name], gateway.look)
-                self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
+                self._background.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
         for name, checks in self._checks.items():
-            self._probing.append(asyncio.create_task(checks.run(), name=f"start-up checks {name}"))
+            self._background.append(asyncio.create_task(checks.run(), name=f"start-up checks {name}"))
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
         self._operational.open()
         for queue in self._queues:
             queue.start()
 
     async def stop(self, reason: str) -> None:
-        """Take no more calls, let those in flight end, and write down what happened."""
+        """Take no more calls, let those in flight end, and write down what happened; all within `stop.budget_seconds`.
+
+        A phase that does not end in its time is left, so that the later ones, which keep the record, have theirs.
+        """
+        budget = self._budget = Budget(self._config.stop.budget_seconds, self._clock)
         self._operational.shut_down(reason)
-        self._alerting.wind_down()
+        self._wind_down(budget)
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if self._config.stop.cancel_waiting_orders:
+            clearing = asyncio.gather(*(queue.clear("taken back: the sidecar was stopped") for queue in self._queues))
+            await budget.phase("orders that wait were not all taken back", clearing, kept=KEPT_SECONDS)
+        unfinished = await self.api.stop(budget.seconds(KEPT_SECONDS))
+        if unfinished:
+            budget.left.append(f"{unfinished} calls in flight were cut short")
+        await budget.phase("calls were not all written down", self._finish(), kept=2.2)
+        budget.left += [f"{len(queue)} orders wait for {queue.broker}" for queue in self._queues if len(queue)]
+        closing = asyncio.gather(*(gateway.close() for gateway in self.gateways.values()))
+        await budget.phase("connections were not all closed", closing, kept=2.1)
+        await budget.phase("notifications were not all sent", self._alerting.close(), kept=2.0)
+        self._bus.emit(Stopped(reason, unfinished, tuple(budget.left)))
+        if self._store is not None:
+            await budget.phase("the state file was not closed", self._close_store(self._store, budget), kept=1.6)
+        self._news.close()
+        await asyncio.to_thread(self._traces.shutdown, budget.seconds(1.2))
+        await asyncio.to_thread(self._audit.close, budget.seconds(AUDIT_RETRY_SECONDS))
+
+    def hurry(self) -> None:
+        """End the stop that is under way sooner: somebody has asked for it once more."""
+        if self._budget is not None:
+            self._budget.hurry(KEPT_SECONDS)
+            self.api.hurry(HURRIED_SECONDS)
+
+    def _wind_down(self, budget: Budget) -> None:
+        """Take on nothing new."""
+        self._alerting.wind_down(min(LAST_WORD_SECONDS, budget.seconds(2.2)))
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
         for queue in self._queues:
             queue.wind_down()
-        for probing in self._probing:
-            probing.cancel()
-        await asyncio.gather(*self._probing, return_exceptions=True)
-        unfinished = await self.api.stop(DRAIN_SECONDS)
+        for task in self._background:
+            task.cancel()
+
+    async def _finish(self) -> None:
         for front in self.fronts.values():
             await front.finish()
-        for queue in self._queues:
-            await queue.finish()
-        for gateway in self.gateways.values():
-            await gateway.close()
-        self._bus.emit(Stopped(reason, unfinished))
-        await self._alerting.close()
-        if self._store is not None:
-            await self._store.close()
-        self._news.close()
-        await asyncio.to_thread(self._traces.shutdown, TRACES_SECONDS)
-        await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
+        await asyncio.gather(*(queue.finish() for queue in self._queues))
+
+    async def _close_store(self, store: Store, budget: Budget) -> None:
+        told = {"state": OperationalState.SHUTDOWN, "left": budget.left}
+        with suppress(StoreError):  # a full disk: the log has it
+            await store.write(writing(LAST_STATE, told, self._clock.now()))
+        await store.close()
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and take over what can change while calls are made; never raises for it."""
@@ -318,7 +349,9 @@ async def _serve(config: Config, source: Path) -> int:
 
     def stop(number: signal.Signals) -> None:
         nonlocal reason
-        reason = number.name
+        if told.is_set():
+            app.hurry()
+        reason = reason or number.name
         told.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -112,9 +112,9 @@ class Alerting:
             clock=self._clock,
         )
 
-    def wind_down(self) -> None:
-        """Tell at once what waits for company: the sidecar stops."""
-        self._last_word = self._clock.monotonic() + LAST_WORD_SECONDS
+    def wind_down(self, seconds: float = LAST_WORD_SECONDS) -> None:
+        """Tell at once, and in so many seconds, what waits for company: the sidecar stops."""
+        self._last_word = self._clock.monotonic() + seconds
         for channel in self._channels:
             channel.hurry()
 

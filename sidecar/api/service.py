@@ -68,6 +68,7 @@ class Api:
         self._unix: UnixSocket | None = None
         self._bots: list[_Listening] = []
         self._scraped: _Listening | None = None
+        self._late = asyncio.Event()
 
     @property
     def tcp_address(self) -> tuple[str, int] | None:
@@ -115,6 +116,10 @@ class Api:
         for listening in closing:
             await listening.server.close()
         return unfinished
+
+    def hurry(self, seconds: float) -> None:
+        """Give a stop that is under way `seconds` more at most for the calls in flight."""
+        self._clock.call_later(seconds, self._late.set)
 
     async def _open(self) -> None:
         listen = self._config.listen
@@ -175,9 +180,8 @@ class Api:
         for bots in self._bots:
             bots.server.close_idle()
         drained = asyncio.create_task(self._drained())
-        expired = asyncio.Event()
-        timer = self._clock.call_later(seconds, expired.set)
-        late = asyncio.create_task(expired.wait())
+        timer = self._clock.call_later(seconds, self._late.set)
+        late = asyncio.create_task(self._late.wait())
         try:
             await asyncio.wait({drained, late}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -118,6 +118,19 @@ class State(Part):
     )
 
 
+class Stop(Part):
+    """What happens when the sidecar is told to stop."""
+
+    budget_seconds: Annotated[float, Field(ge=2, le=600, allow_inf_nan=False)] = Field(
+        9, description="Everything that a stop does ends within this time, in seconds, from 2 to 600."
+    )
+    cancel_waiting_orders: bool = Field(
+        False,
+        description="Take back the carried orders that have not been sent; otherwise the next start sends them on, "
+        "while they have not expired.",
+    )
+
+
 class Audit(Part):
     """The audit log."""
 
@@ -511,6 +524,7 @@ class Config(Part):
     listen: Listen = Listen()
     scrape: Scrape = Scrape()
     state: State = State()
+    stop: Stop = Stop()
     audit: Audit = Audit()
     telemetry: Telemetry = Telemetry()
     log: Log = Log()

@@ -126,6 +126,11 @@ class OrderQueue:
         self._stopping = True
         self._pump.stop()
 
+    async def clear(self, reason: str) -> None:
+        """Take back every order that has not been sent; only after `wind_down`. One that cannot be is kept as it is."""
+        waiting = self._book.waiting(Lane("", ""))
+        await asyncio.gather(*(self.take_back(order, reason) for order in waiting), return_exceptions=True)
+
     async def finish(self) -> None:
         """Cut short what is still under way, and write down what became of it; only after `wind_down`."""
         await self._doubts.stop()

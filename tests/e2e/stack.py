@@ -205,7 +205,7 @@ class Sidecar:
         output.unlink(missing_ok=True)
         arguments = ["run", "--config", str(self.config)]
         self.child = Child(arguments, output, self._environment, module=self._module)
-        self.child.wait_for(r"Ready|a start-up check failed")
+        self.child.wait_for(r"Ready|a start-up check failed|not traded with")
 
     def metrics(self) -> str:
         """The metrics page."""

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from helm.generate import CHART
-from sidecar.app import AUDIT_SECONDS, DRAIN_SECONDS, TRACES_SECONDS
+from sidecar.config.model import Stop
 from tests.helm import chart
 from tests.helm.cases import EVERYTHING, NOTHING, case
 from tests.helm.chart import MINIMAL, Object
@@ -33,7 +33,7 @@ def test_a_classic_sidecar_outlives_the_bot() -> None:
 def test_the_grace_period_holds_the_bots_stop_and_the_sidecars() -> None:
     spec = chart.pod(wired({"bot": {"stopSeconds": 45}}))["spec"]
     assert spec["terminationGracePeriodSeconds"] == 45 + 10
-    assert DRAIN_SECONDS + TRACES_SECONDS + AUDIT_SECONDS < 10, "the sidecar keeps its share"
+    assert Stop().budget_seconds < 10, "the sidecar keeps its share"
 
 
 def test_probes_ask_the_scrape_port_for_what_they_mean() -> None:

@@ -1,0 +1,82 @@
+"""Stops again and again under load, and stops that do not get everything done: in real processes, by real signals."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.load import ENDPOINT, Load
+from tests.e2e.raw import RawBroker
+from tests.e2e.stack import QUICK, Sidecar, Simulated, until
+
+pytestmark = pytest.mark.e2e
+
+STOPS = int(os.environ.get("STOPS", "20"))
+"""How often it is stopped under load; `STOPS=100` for a hundred."""
+LONGEST_SECONDS = 10.0
+
+
+def test_however_often_it_is_stopped_under_load_no_call_is_lost_and_no_order_unaccounted_for(
+    tmp_path: Path, oanda: Simulated
+) -> None:
+    sidecar = Sidecar(tmp_path, {"oanda": {"profile": "oanda", "base_url": oanda.url} | QUICK}, start=False)
+    slowest, answered = 0.0, 0
+    for stop in range(STOPS):
+        oanda.reset()
+        oanda.fault("latency", times=None, seconds=0.02)
+        sidecar.start()
+        with Load.on(sidecar, bots=4) as load:
+            until(lambda load=load: len(load.answered) > stop % 10, "orders under way")  # type: ignore[misc]
+            began = time.monotonic()
+            assert sidecar.stop() == 0
+            slowest = max(slowest, time.monotonic() - began)
+        assert load.lost == {}, f"stop {stop}"
+        truth = oanda.executed()
+        assert {order["client_id"] for order in truth["orders"]} == set(load.answered), f"stop {stop}"
+        assert truth["requests"][ENDPOINT] == len(load.answered)
+        answered += len(load.answered)
+    print(f"\n{STOPS} stops, {answered} orders, the slowest stop took {slowest:.2f} s")  # noqa: T201 - asked for
+    assert slowest < LONGEST_SECONDS
+
+
+def patient(url: str) -> dict[str, Any]:
+    """A broker whose calls outlast every stop."""
+    settings = {"deadline_seconds": 60, "timeouts": {"answer_seconds": 60}, "startup": {"check_seconds": 0.2}}
+    return {"oanda": {"profile": "oanda", "base_url": url} | QUICK | settings}
+
+
+def waiting_for_an_order(silent: RawBroker) -> None:
+    until(lambda: any(request.startswith(b"POST") for request in silent.requests), "an order at the broker")
+
+
+def test_a_second_signal_brings_the_end_forward_and_the_order_in_doubt_is_told(tmp_path: Path) -> None:
+    with RawBroker.listening() as silent:
+        silent.reply = lambda _: b""
+        sidecar = Sidecar(tmp_path, patient(silent.url), stop={"budget_seconds": 60})
+        with Load.on(sidecar, bots=1) as load:
+            waiting_for_an_order(silent)
+            began = time.monotonic()
+            sidecar.child.send(signal.SIGTERM)
+            time.sleep(0.5)
+            assert sidecar.child.stop(signal.SIGINT) == 0
+            assert time.monotonic() - began < LONGEST_SECONDS
+    assert load.lost == {}
+    assert load.answered["load-0-0"].startswith("unknown; attempts=1")
+
+
+def test_what_was_cut_short_is_told_at_the_next_start(tmp_path: Path) -> None:
+    with RawBroker.listening() as silent:
+        silent.reply = lambda _: b""
+        state = {"path": str(tmp_path / "state.db")}
+        sidecar = Sidecar(tmp_path / "s", patient(silent.url), state=state, stop={"budget_seconds": 3})
+        with Load.on(sidecar, bots=1):
+            waiting_for_an_order(silent)
+            began = time.monotonic()
+            assert sidecar.stop() == 0
+            assert time.monotonic() - began < LONGEST_SECONDS
+        sidecar.start()
+        assert "The last run could not do in time: 1 calls in flight were cut short" in sidecar.child.text()
+        assert sidecar.stop() == 0
