@@ -27,9 +27,9 @@ RETRY_MAX_SECONDS: Final = 30.0
 LAPSE_REFRESHES: Final = 4
 """An alert that was not told again for so many refreshes lapses: a sidecar that died leaves none behind."""
 LINGER_SECONDS: Final = 180.0
-"""How long an Alertmanager holds an alert that is over. The rule of the same alert looks back over a while, and must have
-taken over by then: else one thing would have an end, a beginning and an end again. It is longer than groups wait, too,
-so that what came and went while an Alertmanager was away is told."""
+"""How long an Alertmanager holds an alert that is over. The rule of the same alert looks back over a while, and must
+have taken over by then: else one thing would have an end, a beginning and an end again. It is longer than groups wait,
+too, so that what came and went while an Alertmanager was away is told."""
 
 Post = Callable[[bytes], Awaitable[str]]
 """Posts alerts to one Alertmanager; returns why it could not, in words without secrets, or nothing."""
