@@ -77,7 +77,7 @@ class OrderView(BaseModel):
     expires_at: float = Field(description="When it is not sent any more, if it has not been.")
     attempts: int
     broker_order_id: str
-    answer: AnswerView | None
+    answer: AnswerView | None = Field(None, description="Absent until the broker has said something.")
     changes: list[ChangeView] | None = Field(None, description="Its life so far, where one order is asked for.")
 
 

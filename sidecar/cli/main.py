@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "run": "serve bots and watch their brokers",
         "check": "tell what is wrong with a configuration, or what it would run",
         "status": "ask a running sidecar how it and its brokers are",
+        "orders": "see the orders that the sidecar carries, and take them back",
         "audit": "read the audit log, and prove that nobody changed it",
         "simulate": "practise against a simulated broker",
         "demo": "see bots trade through the sidecar while their brokers misbehave",
