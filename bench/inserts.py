@@ -1,0 +1,36 @@
+"""The yardstick of durability: one bare insert after the other into SQLite, each on the disk before the next.
+
+`python -m bench.inserts FILE SECONDS` prints the figures as JSON; times are microseconds.
+"""
+
+import json
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+_ROW = ("binance", "BTCUSDT", "queued", "x" * 400)
+"""As long as an order is."""
+
+
+def insert(path: Path, seconds: float) -> dict[str, float]:
+    """Insert for so long."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE t (seq INTEGER PRIMARY KEY, a TEXT, b TEXT, c TEXT, d TEXT)")
+    times = []
+    began = last = time.perf_counter()
+    while last - began < seconds:
+        connection.execute("INSERT INTO t (a, b, c, d) VALUES (?, ?, ?, ?)", _ROW)
+        now = time.perf_counter()
+        times.append(now - last)
+        last = now
+    connection.close()
+    times.sort()
+    figures = {"rate": len(times) / (last - began), "p50": times[len(times) // 2], "p99": times[int(len(times) * 0.99)]}
+    return {name: value if name == "rate" else value * 1e6 for name, value in figures.items()}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(insert(Path(sys.argv[1]), float(sys.argv[2]))))
