@@ -4,35 +4,32 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from statistics import median as middle
 from typing import Any, Final
 
 import yaml
 
-from bench import upstream
+from bench import kept, upstream
 from bench.contest import Ports, Say, sidecar_settings
 from bench.load import Load, Sample, Scenario, Subject, median
 from bench.process import Cores, Running, free_port, pinned
-from sidecar.brokers.profile import OrderTerms
-from sidecar.brokers.registry import build
 from sidecar.clock import SystemClock
-from sidecar.config.model import Broker
 from sidecar.orders.ledger import Ledger
-from sidecar.orders.order import Kind, Order
 from sidecar.store import Store
-from sidecar.words import OrderState, OrderType, Side
+from sidecar.words import OrderState
 
 IN_DOUBT: Final = 1_000
 WAITING: Final = 10_000
 EMPTY, FULL = "queue empty", f"{WAITING:,} orders wait"
+KEEPING: Final = (1, 64)
 TAKING: Final = (Scenario("handed over", 1), Scenario("handed over", 16), Scenario("handed over", 64))
 PASSING: Final = (Scenario("read", 16), Scenario("order", 16))
-_YEAR_SECONDS: Final = 365 * 86400.0
 _HARDLY: Final = 0.001
 """Orders a second that are sent on: whatever is taken here stays in the queue."""
 _TOGETHER: Final = 256
@@ -45,6 +42,8 @@ class Carried:
 
     bare: dict[str, float] = field(default_factory=dict)
     """Of bare inserts: rate, p50 and p99 in microseconds."""
+    kept: dict[str, dict[str, float]] = field(default_factory=dict)
+    """The same of orders that are only written down, by how many at once."""
     taken: dict[str, Sample] = field(default_factory=dict)
     """By scenario."""
     passing: dict[tuple[str, str], Sample] = field(default_factory=dict)
@@ -78,14 +77,22 @@ def _taking(place: "_Place", load: Load, found: Carried, runs: tuple[int, int], 
     load.run(sidecar.subject(""), TAKING[1], 1)
     samples: dict[str, list[Sample]] = {}
     bare: list[dict[str, float]] = []
+    kept_runs: dict[str, list[dict[str, float]]] = {}
     for number in range(rounds):
         say(f"durable inserts, round {number + 1} of {rounds}")
-        bare.append(place.insert(number, seconds))
+        bare.append(place.written("bench.inserts", seconds))
+        for at_once in KEEPING:
+            kept_runs.setdefault(f"written down x{at_once}", []).append(place.written("bench.kept", seconds, at_once))
         for scenario in TAKING:
             samples.setdefault(scenario.name, []).append(load.run(sidecar.subject(""), scenario, seconds))
-    found.bare = {name: middle(run[name] for run in bare) for name in bare[0]}
+    found.bare = _medians(bare)
+    found.kept = {name: _medians(runs) for name, runs in kept_runs.items()}
     found.taken = {name: median(each) for name, each in samples.items()}
     sidecar.process.stop()
+
+
+def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: middle(run[name] for run in runs) for name in runs[0]}
 
 
 def _passing(place: "_Place", load: Load, found: Carried, runs: tuple[int, int], say: Say) -> None:
@@ -139,9 +146,10 @@ class _Place:
             (folder / name).touch(0o600)
             (folder / name).write_text("k" * 64)
 
-    def insert(self, number: int, seconds: int) -> dict[str, float]:
-        """What bare inserts reach, on the same core and disk."""
-        command = [sys.executable, "-m", "bench.inserts", str(self.folder / f"bare-{number}.db"), str(seconds)]
+    def written(self, module: str, seconds: int, *more: int) -> dict[str, float]:
+        """What a module reaches that writes into a new file, on the same core and disk."""
+        file = self.folder / f"{module}-{time.monotonic_ns()}.db"
+        command = [sys.executable, "-m", module, str(file), str(seconds), *map(str, more)]
         ran = subprocess.run(pinned(command, self._cores.subject), capture_output=True, check=True, cwd=_ROOT)
         told: dict[str, float] = json.loads(ran.stdout)
         return told
@@ -168,31 +176,12 @@ class _Place:
 
 
 async def _filled(path: Path, number: int, state: OrderState) -> None:
-    """A state file with so many orders in a state, of fifty instruments."""
+    """A state file with so many orders in a state."""
     clock = SystemClock()
     store = Store(path)
     await store.open()
-    ledger = Ledger(store, _YEAR_SECONDS, clock)
-    profile = build(Broker.model_validate({"profile": "binance-usdm", "base_url": "http://127.0.0.1:1"}))
+    ledger = Ledger(store, kept.YEAR_SECONDS, clock)
     for first in range(0, number, _TOGETHER):
-        orders = []
-        for count in range(first, min(first + _TOGETHER, number)):
-            name = "BTCUSDT" if state is OrderState.SENDING else f"C{count % 50}USDT"
-            terms = OrderTerms(name, Side.BUY, OrderType.MARKET, Decimal("0.010"), f"waiting-{count}")
-            request = profile.unsigned(profile.express(terms))
-            lane = profile.lane(request)
-            order = Order(
-                id=f"{count:020x}",
-                broker="binance",
-                kind=Kind.ORDER,
-                client_id=terms.client_id,
-                lane=lane,
-                request=request,
-                created_at=upstream.LONG_AGO,
-                expires_at=clock.now() + _YEAR_SECONDS,
-                state=state,
-                updated_at=clock.now(),
-            )
-            orders.append(order)
-        await asyncio.gather(*map(ledger.accept, orders))
+        numbers = range(first, min(first + _TOGETHER, number))
+        await asyncio.gather(*(ledger.accept(kept.an_order(count, state, clock)) for count in numbers))
     await store.close()

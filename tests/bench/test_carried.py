@@ -1,11 +1,12 @@
 """What the benchmark of carried orders writes, starts and says."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench import carried, inserts
+from bench import carried, inserts, kept
 from bench.carried import EMPTY, FULL, PASSING, TAKING, Carried
 from bench.contest import Findings
 from bench.load import HANDED_OVER
@@ -21,6 +22,7 @@ from tests.bench.test_load import a_sample
 def found(taken: float = 900, *, beside: float = 990, left: int = 0) -> Carried:
     return Carried(
         bare={"rate": 1000, "p50": 100, "p99": 900},
+        kept={"written down x64": {"rate": taken, "p50": 100, "p99": 900}},
         taken={scenario.name: a_sample(taken) for scenario in TAKING},
         passing={
             (name, scenario.name): a_sample(rate)
@@ -64,7 +66,8 @@ async def test_the_state_files_that_it_starts_with_hold_open_orders(tmp_path: Pa
     ]
 
 
-def test_bare_inserts_are_counted(tmp_path: Path) -> None:
-    figures = inserts.insert(tmp_path / "db", 0.05)
+@pytest.mark.parametrize("write", [inserts.insert, kept.keep])
+def test_what_is_written_is_counted(tmp_path: Path, write: Callable[[Path, float], dict[str, float]]) -> None:
+    figures = write(tmp_path / "db", 0.05)
     assert figures["rate"] > 0
     assert 0 < figures["p50"] <= figures["p99"]
