@@ -121,10 +121,12 @@ class _Orders:
     @property
     def _desk(self) -> OrderDesk:
         if self._given is None:
-            raise RefusedError(problem(HTTPStatus.CONFLICT, _STATELESS))
+            raise RefusedError(problem(HTTPStatus.NOT_FOUND, _STATELESS))
         return self._given
 
     async def place(self, asked: Asked) -> Answer:
+        if self._given is None:
+            raise RefusedError(problem(HTTPStatus.CONFLICT, _STATELESS))
         try:
             taken = await self._desk.place(asked.body, header(asked.headers, b"traceparent"))
             _, wait = preferences(asked.headers)

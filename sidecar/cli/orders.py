@@ -2,13 +2,14 @@
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
+from contextlib import closing
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from sidecar.api.orders import MOST_AT_ONCE, Orders, OrderView
-from sidecar.cli.ask import AskError, DeclinedError, Target, ask, follow
+from sidecar.cli.ask import AskError, Lines, RefusedError, Target, ask, withdraw
 from sidecar.cli.orderpage import listing, page, step, told
-from sidecar.cli.where import add_where, target
+from sidecar.cli.where import add_where, target_of
 from sidecar.config.report import ConfigError
 from sidecar.config.secrets import SecretFileError
 from sidecar.words import OrderState
@@ -67,14 +68,14 @@ def add(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 def run(arguments: Namespace) -> int:
     """Do what the arguments say, and return the exit status."""
     try:
-        place = target(arguments)
+        place = target_of(arguments)
     except ConfigError as error:
         return _complain(str(error), INVALID)
     except SecretFileError as error:
         return _complain(f"--token-file {error}", INVALID)
     try:
         return _answer(place, arguments)
-    except DeclinedError as error:
+    except RefusedError as error:
         return _complain(f"sidecar orders: {error}", DECLINED)
     except AskError as error:
         return _complain(f"sidecar orders: {error}", NO_ANSWER)
@@ -86,7 +87,7 @@ def _answer(place: Target, arguments: Namespace) -> int:
     if arguments.follow is not None:
         return _follow(place, arguments.follow, as_json=arguments.json)
     if arguments.cancel is not None:
-        return _one(ask(place, _path(arguments.cancel), "DELETE", seconds=_PATIENCE_SECONDS), as_json=arguments.json)
+        return _one(withdraw(place, _path(arguments.cancel)), as_json=arguments.json)
     if arguments.id is not None:
         return _one(ask(place, _path(arguments.id), seconds=_PATIENCE_SECONDS), as_json=arguments.json)
     filters = {"broker": arguments.broker, "state": arguments.state, "client_id": arguments.client_id}
@@ -107,14 +108,18 @@ def _one(answer: bytes, *, as_json: bool) -> int:
 
 def _follow(place: Target, order_id: str, *, as_json: bool) -> int:
     shown = 0
-    for data in follow(place, f"{_path(order_id)}/events"):
-        order = OrderView.model_validate_json(data)
-        changes = order.changes or []
-        _show(data.decode() if as_json else "\n".join(map(step, changes[shown:])))
-        shown = len(changes)
-        if order.final:
-            _show("" if as_json else f"{order.kind} {order.id}: {told(order.state)}")
-            return _status(order)
+    with closing(Lines(place, f"{_path(order_id)}/events")) as lines:
+        for line in lines:
+            field, _, data = line.partition(": ")
+            if field != "data":
+                continue
+            order = OrderView.model_validate_json(data)
+            changes = order.changes or []
+            _show(data if as_json else "\n".join(map(step, changes[shown:])))
+            shown = len(changes)
+            if order.final:
+                _show("" if as_json else f"{order.kind} {order.id}: {told(order.state)}")
+                return _status(order)
     raise AskError(f"{place} went away before the order's end; nothing is lost, ask again when it is back")
 
 

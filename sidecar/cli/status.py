@@ -7,7 +7,7 @@ from typing import Final
 from sidecar.api.models import Brokers, Status
 from sidecar.cli.ask import AskError, ask
 from sidecar.cli.board import as_json, board
-from sidecar.cli.where import add_where, target
+from sidecar.cli.where import add_where, target_of
 from sidecar.clock import SystemClock
 from sidecar.config.report import ConfigError
 from sidecar.config.secrets import SecretFileError
@@ -44,9 +44,9 @@ def add(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 def run(arguments: Namespace) -> int:
     """Print how the sidecar is, and return the exit status."""
     try:
-        place = target(arguments)
-        status = Status.model_validate_json(ask(place, "/v1/status"))
-        brokers = Brokers.model_validate_json(ask(place, "/v1/brokers")).brokers
+        target = target_of(arguments)
+        status = Status.model_validate_json(ask(target, "/v1/status"))
+        brokers = Brokers.model_validate_json(ask(target, "/v1/brokers")).brokers
         told = as_json(status, brokers) if arguments.json else board(status, brokers, SystemClock().now())
     except ConfigError as error:
         return _complain(str(error), INVALID)
@@ -55,7 +55,7 @@ def run(arguments: Namespace) -> int:
     except AskError as error:
         return _complain(f"sidecar status: {error}", NO_ANSWER)
     except (ValueError, OverflowError):
-        return _complain(f"sidecar status: {place} answered something that no sidecar of this version says", NO_ANSWER)
+        return _complain(f"sidecar status: {target} answered something that no sidecar of this version says", NO_ANSWER)
     sys.stdout.write(f"{told}\n")
     return READY if status.state == "ready" else NOT_READY
 

@@ -1,4 +1,4 @@
-"""The options by which a command finds the sidecar that it asks."""
+"""Where the sidecar listens that a command is to ask: arguments, and what they mean."""
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -17,7 +17,7 @@ DEFAULT_URL: Final = f"http://{Listen().tcp}"
 
 
 def add_where(parser: ArgumentParser) -> None:
-    """Add the options; `target` reads them."""
+    """Let the command be told which sidecar to ask."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--config", type=Path, metavar="FILE", help="ask the sidecar that this configuration runs")
     where.add_argument("--socket", type=Path, metavar="PATH", help="ask at this Unix socket")
@@ -27,8 +27,8 @@ def add_where(parser: ArgumentParser) -> None:
     )
 
 
-def target(arguments: Namespace) -> Target:
-    """Where to ask. Raises ConfigError or SecretFileError."""
+def target_of(arguments: Namespace) -> Target:
+    """The sidecar that the arguments name. Raises `ConfigError` and `SecretFileError`."""
     token = None if arguments.token_file is None else read_secret(arguments.token_file)
     if arguments.config is not None:
         return _configured(load(arguments.config, os.environ), token)

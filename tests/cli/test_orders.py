@@ -223,7 +223,10 @@ async def test_a_no_of_the_sidecar_is_status_3_in_its_own_words(
     running.refuses("409 Conflict", f"order {ID} is filled: there is nothing to cancel")
 
     assert await orders(running, "--cancel", ID) == 3
-    assert capsys.readouterr().err == f"sidecar orders: order {ID} is filled: there is nothing to cancel\n"
+    assert (
+        capsys.readouterr().err
+        == f"sidecar orders: {running.socket} refused: order {ID} is filled: there is nothing to cancel\n"
+    )
 
 
 async def test_an_id_cannot_lead_elsewhere(running: Sidecar) -> None:
