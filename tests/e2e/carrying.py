@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.client.orders import Orders
-from tests.e2e.conftest import QUICK
-from tests.e2e.stack import ACCOUNT, KEY, SECRET, TOKEN, Sidecar, Simulated, fetch, until
+from tests.e2e.stack import ACCOUNT, KEY, QUICK, SECRET, TOKEN, Sidecar, Simulated, fetch, until
 
 DOOR = "door-token"
 
