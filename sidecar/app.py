@@ -155,6 +155,8 @@ class App:
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
+            for queue in self._queues:
+                await queue.restore()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
         except BaseException:
