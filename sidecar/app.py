@@ -167,6 +167,8 @@ class App:
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
+            for queue in self._queues:
+                await queue.restore()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
         except BaseException:
@@ -179,9 +181,10 @@ class App:
         for name, checks in self._checks.items():
             self._background.append(asyncio.create_task(checks.run(), name=f"start-up checks {name}"))
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
-        self._operational.open()
         for queue in self._queues:
             queue.start()
+        self._background.append(asyncio.create_task(self._metrics.pulse.run(self._clock), name="pulse"))
+        self._operational.open()
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened; all within `stop.budget_seconds`.

@@ -26,8 +26,10 @@ RETRY_SECONDS: Final = 1.0
 RETRY_MAX_SECONDS: Final = 30.0
 LAPSE_REFRESHES: Final = 4
 """An alert that was not told again for so many refreshes lapses: a sidecar that died leaves none behind."""
-PASSED_SECONDS: Final = 180.0
-"""How long an Alertmanager holds an alert that came and went while it was away: longer than its groups wait."""
+LINGER_SECONDS: Final = 180.0
+"""How long an Alertmanager holds an alert that is over. The rule of the same alert looks back over a while, and must
+have taken over by then: else one thing would have an end, a beginning and an end again. It is longer than groups wait,
+too, so that what came and went while an Alertmanager was away is told."""
 
 Post = Callable[[bytes], Awaitable[str]]
 """Posts alerts to one Alertmanager; returns why it could not, in words without secrets, or nothing."""
@@ -164,7 +166,7 @@ class Pusher:
         if alert.ended is None:
             ends = now + LAPSE_REFRESHES * self._refresh
         else:
-            ends = alert.ended if alert.known else now + PASSED_SECONDS
+            ends = (alert.ended if alert.known else now) + LINGER_SECONDS
         return as_alert(alert.key, self._labels, alert.description, alert.began, ends)
 
     def _description(self, key: Key, what: Pending) -> str:
@@ -196,7 +198,7 @@ def harmless(labels: Mapping[str, str], now: float) -> bytes:
         "labels": {"alertname": "SidecarTest", "severity": str(Severity.INFO), "error_type": "test", **labels},
         "annotations": {"summary": "a test: nothing has happened", "description": "Sent by sidecar alerts test."},
         "startsAt": _rfc3339(now),
-        "endsAt": _rfc3339(now + PASSED_SECONDS),
+        "endsAt": _rfc3339(now + LINGER_SECONDS),
     }
     return json.dumps([alert]).encode()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.alerting.alertmanager import PASSED_SECONDS, Pusher
+from sidecar.alerting.alertmanager import LINGER_SECONDS, Pusher
 from sidecar.alerting.http import Poster
 from sidecar.alerting.ledger import Ledger
 from sidecar.alerting.registry import Registry
@@ -122,7 +122,7 @@ def test_what_lasts_is_told_again_before_it_lapses() -> None:
     assert bench.results == ["sent"]
 
 
-def test_an_end_is_told_once_and_at_once() -> None:
+def test_an_end_is_told_once_and_at_once_and_leaves_the_rule_time_to_take_over() -> None:
     async def story(bench: Bench) -> None:
         bench.registry.happened(AUTH, B)
         await bench.clock.sleep(70)
@@ -132,7 +132,7 @@ def test_an_end_is_told_once_and_at_once() -> None:
     peer = Bench().play(story).peers[0]
 
     assert peer.moments == [0, 60, 70]
-    assert seconds(peer.told[-1][1][0]["endsAt"]) == 70
+    assert seconds(peer.told[-1][1][0]["endsAt"]) == 70 + LINGER_SECONDS
 
 
 def test_an_alertmanager_that_was_away_gets_everything() -> None:
@@ -165,7 +165,7 @@ def test_what_came_and_went_while_an_alertmanager_was_away_is_told_all_the_same(
     ((at, (alert,)),) = Bench().play(story).peers[0].told
 
     assert seconds(alert["startsAt"]) == 0
-    assert seconds(alert["endsAt"]) == at + PASSED_SECONDS
+    assert seconds(alert["endsAt"]) == at + LINGER_SECONDS
 
 
 def test_an_end_is_told_until_it_has_arrived() -> None:
@@ -181,7 +181,7 @@ def test_an_end_is_told_until_it_has_arrived() -> None:
     peer = Bench().play(story).peers[0]
 
     assert peer.moments == [0, 13]
-    assert seconds(peer.told[-1][1][0]["endsAt"]) == 10
+    assert seconds(peer.told[-1][1][0]["endsAt"]) == 10 + LINGER_SECONDS
 
 
 def test_one_that_is_away_does_not_keep_the_others_waiting() -> None:

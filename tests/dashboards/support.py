@@ -14,15 +14,6 @@ from dashboards.boards import FOLDER
 
 FILES = tuple(sorted(path.name for path in FOLDER.glob("*.json")))
 
-NOT_YET = frozenset(
-    {
-        "sidecar_errors_total",
-        "sidecar_errors_unresolved",
-        "sidecar_notifications_total",
-    }
-)
-"""Metrics that have their panels already and nobody who feeds them. Whoever feeds one takes it from here."""
-
 _CHOSEN = {
     "$__rate_interval": "5m",
     "$__range": "5m",

@@ -8,7 +8,7 @@ from dashboards import words
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.table import READ_AT_SCRAPE, SEEN, TOLD_OTHERWISE
 from sidecar.words import BreakerState, BrokerState
-from tests.dashboards.support import FILES, NOT_YET, asked, metric_of, selectors
+from tests.dashboards.support import FILES, asked, metric_of, selectors
 
 every_board = pytest.mark.parametrize("file", FILES)
 
@@ -40,7 +40,7 @@ def test_every_query_is_promql(file: str) -> None:
 
 @every_board
 def test_every_metric_that_is_asked_for_exists(file: str) -> None:
-    known = set(FAMILIES) | NOT_YET | NOT_OURS
+    known = set(FAMILIES) | NOT_OURS
     assert [str(query) for query in asked(file) if not query.metrics <= known] == []
 
 
@@ -80,15 +80,6 @@ def test_every_metric_is_on_a_panel_or_excused() -> None:
         for metric in query.metrics
     }
     assert sorted(fed - shown) == sorted(EXCUSED)
-
-
-def test_what_is_still_to_come_has_not_come() -> None:
-    assert sorted(NOT_YET & set(FAMILIES)) == []
-
-
-def test_what_is_still_to_come_has_its_panels() -> None:
-    shown = {metric for file in FILES for query in asked(file) for metric in query.metrics}
-    assert sorted(NOT_YET - shown) == []
 
 
 def test_every_state_has_a_number_and_a_word() -> None:

@@ -10,9 +10,8 @@ import pytest
 from tests.alerting.sink import Sink
 from tests.alerting.sink import sink as listening
 from tests.e2e.bots import ConnectorBot
-from tests.e2e.conftest import QUICK
 from tests.e2e.raw import RawBroker, answer
-from tests.e2e.stack import Sidecar, Simulated, command, fetch, until
+from tests.e2e.stack import QUICK, Sidecar, Simulated, command, fetch, until
 
 pytestmark = pytest.mark.e2e
 
