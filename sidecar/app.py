@@ -200,9 +200,9 @@ class App:
             await budget.phase("orders that wait were not all taken back", clearing, kept=KEPT_SECONDS)
         unfinished = await self.api.stop(budget.seconds(KEPT_SECONDS))
         if unfinished:
-            budget.left.append(f"{unfinished} calls in flight were cut short")
+            budget.left.append(f"calls that were cut short: {unfinished}")
         await budget.phase("calls were not all written down", self._finish(), kept=2.2)
-        budget.left += [f"{len(queue)} orders wait for {queue.broker}" for queue in self._queues if len(queue)]
+        budget.left += [f"orders that wait for {queue.broker}: {len(queue)}" for queue in self._queues if len(queue)]
         closing = asyncio.gather(*(gateway.close() for gateway in self.gateways.values()))
         await budget.phase("connections were not all closed", closing, kept=2.1)
         await budget.phase("notifications were not all sent", self._alerting.close(), kept=2.0)

@@ -13,7 +13,7 @@ from sidecar.clock import VirtualClock
 from sidecar.telemetry import events
 from sidecar.telemetry.events import AttemptFinished, Bus, CallFinished, Event, Stamped
 from sidecar.telemetry.table import SEEN
-from sidecar.words import BreakerState, BrokerState, ClockSource, Effect, OrderState, Outcome
+from sidecar.words import BreakerState, BrokerState, ClockSource, Effect, OrderState, Outcome, Readiness
 from tests.telemetry.seen_samples import ATTEMPT, CALL, SAMPLES, T0
 
 B = "binance"
@@ -48,6 +48,10 @@ def breaker(group: str, before: BreakerState, after: BreakerState) -> events.Bre
 
 def state(before: BrokerState, after: BrokerState) -> events.BrokerStateChanged:
     return events.BrokerStateChanged(B, before, after, "503", 3, 30.0)
+
+
+def checked(before: Readiness, after: Readiness) -> events.BrokerChecked:
+    return events.BrokerChecked(B, before, after, "connectivity: connect", 300.0, 0.0)
 
 
 def carried(before: OrderState, after: OrderState) -> events.OrderStateChanged:
@@ -99,13 +103,25 @@ STORIES: list[tuple[ErrorType, str, Event, Event]] = [
         events.LimitThreshold(B, "weight_1m", 2000, 2400, above=True),
         events.LimitThreshold(B, "weight_1m", 10, 2400, above=False),
     ),
+    (
+        ErrorType.STARTUP_FAILED,
+        "",
+        checked(Readiness.CHECKING, Readiness.WAITING),
+        checked(Readiness.WAITING, Readiness.READY),
+    ),
+    (
+        ErrorType.AUTH_FAILED,
+        "startup",
+        checked(Readiness.CHECKING, Readiness.ERROR),
+        checked(Readiness.ERROR, Readiness.READY),
+    ),
     (ErrorType.STREAM_LOST, "prices", events.StreamClosed(B, "prices", "lost"), events.StreamOpened(B, "prices")),
 ]
 NO_EVENT = {
     ErrorType.DATABASE: "looked at by the vitals",
     ErrorType.AUDIT_FAILED: "looked at by the vitals",
 }
-NOT_YET = {ErrorType.POSITION_UNPROTECTED, ErrorType.STARTUP_FAILED}
+NOT_YET = {ErrorType.POSITION_UNPROTECTED}
 """Belong to capabilities that are still to come. Whoever adds one adds its line to `RAISES` and its story here."""
 
 
@@ -227,3 +243,10 @@ def test_the_context_says_what_helps_and_nothing_more() -> None:
         "correlation_id": CALL.id,
         "trace_id": f"{CALL.trace.trace_id:032x}",
     }
+
+
+def test_a_broker_that_is_still_waited_for_an_hour_later_is_the_same_error() -> None:
+    bench = Bench()
+    bench.after(checked(Readiness.CHECKING, Readiness.WAITING), checked(Readiness.WAITING, Readiness.WAITING))
+    (record,) = bench.registry.lasting()
+    assert record.count == 1

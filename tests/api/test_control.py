@@ -27,6 +27,7 @@ async def test_status_tells_the_sidecar_in_one_look(at_home: House) -> None:
         "breakers_not_closed": ["orders"],
         "in_flight": 3,
     }
+    assert status.pop("operational")["state"] == "active"
     assert status == {
         "bot": "tester",
         "version": __version__,

@@ -14,8 +14,9 @@ from tests.e2e.stack import QUICK, Sidecar, Simulated, until
 
 pytestmark = pytest.mark.e2e
 
-STOPS = int(os.environ.get("STOPS", "20"))
-"""How often it is stopped under load; `STOPS=100` for a hundred."""
+STOPS = int(os.environ.get("STOPS", "0"))
+"""How often it is stopped under load, such as `STOPS=100`; 0: as often as a busy machine has time for."""
+USUAL_STOPS, USUAL_SECONDS = 20, 40.0
 LONGEST_SECONDS = 10.0
 
 
@@ -23,9 +24,13 @@ def test_however_often_it_is_stopped_under_load_no_call_is_lost_and_no_order_una
     tmp_path: Path, oanda: Simulated
 ) -> None:
     sidecar = Sidecar(tmp_path, {"oanda": {"profile": "oanda", "base_url": oanda.url} | QUICK}, start=False)
-    times, orders = zip(*(stopped_under_load(sidecar, oanda, after=stop % 10) for stop in range(STOPS)), strict=True)
-    print(f"\n{STOPS} stops, {sum(orders)} orders, the slowest took {max(times):.2f} s")  # noqa: T201 - asked for
-    assert max(times) < LONGEST_SECONDS
+    began = time.monotonic()
+    stops: list[tuple[float, int]] = []
+    while len(stops) < (STOPS or USUAL_STOPS) and (STOPS or time.monotonic() - began < USUAL_SECONDS):
+        stops.append(stopped_under_load(sidecar, oanda, after=len(stops) % 10))
+    slowest, orders = max(took for took, _ in stops), sum(count for _, count in stops)
+    print(f"\n{len(stops)} stops, {orders} orders, the slowest took {slowest:.2f} s")  # noqa: T201 - asked for
+    assert slowest < LONGEST_SECONDS
 
 
 def stopped_under_load(sidecar: Sidecar, oanda: Simulated, after: int) -> tuple[float, int]:
@@ -81,5 +86,5 @@ def test_what_was_cut_short_is_told_at_the_next_start(tmp_path: Path) -> None:
             assert sidecar.stop() == 0
             assert time.monotonic() - began < LONGEST_SECONDS
         sidecar.start()
-        assert "The last run could not do in time: 1 calls in flight were cut short" in sidecar.child.text()
+        assert "The last run left: calls that were cut short: 1" in sidecar.child.text()
         assert sidecar.stop() == 0

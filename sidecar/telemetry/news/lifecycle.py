@@ -65,5 +65,5 @@ def reloaded(event: events.Reloaded) -> None:
 def last_run(event: events.LastRunTold) -> None:
     """What the last run left."""
     what = "" if event.clean else "The last run was not stopped but ended suddenly"
-    left = f"The last run could not do in time: {', '.join(event.left)}" if event.left else ""
+    left = f"The last run left: {', '.join(event.left)}" if event.left else ""
     _log.warning("; ".join(part for part in (what, left) if part), clean=event.clean, left=event.left)

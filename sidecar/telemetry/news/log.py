@@ -473,6 +473,6 @@ def _stopped(event: events.Stopped) -> None:
             left=event.left,
         )
     elif event.left:
-        _log.warning(f"Stopped ({event.reason}); not done in time: {', '.join(event.left)}", reason=event.reason)
+        _log.warning(f"Stopped ({event.reason}); left for the next start: {', '.join(event.left)}", reason=event.reason)
     else:
         _log.info(f"Stopped ({event.reason})", reason=event.reason)
