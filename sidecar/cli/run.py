@@ -17,7 +17,8 @@ examples:
   sidecar run --config sidecar.yaml
   SIDECAR_LOG__LEVEL=debug sidecar run --config sidecar.yaml
 
-It stops on SIGINT and SIGTERM, after the calls in flight have ended. A configuration that cannot be used ends it with
+It stops on SIGINT and SIGTERM, after the calls in flight have ended; a second signal hurries it. On SIGHUP it reads the
+configuration and the files of keys again. A configuration that cannot be used ends it with
 status 2 before any socket is opened; `sidecar check FILE` prints the same report.
 """
 

@@ -172,7 +172,7 @@ def test_every_type_has_a_story() -> None:
 def test_every_error_ends_by_an_event_by_quiet_or_by_a_person() -> None:
     endless = {kind for kind, known in TYPES.items() if known.quiet_seconds is None} - {line.kind for line in ENDS}
     by_hand = {ErrorType.ORDER_DEAD, ErrorType.POSITION_UNPROTECTED}
-    assert endless == by_hand | set(NO_EVENT) | {ErrorType.STARTUP_FAILED}
+    assert endless == by_hand | set(NO_EVENT)
 
 
 def test_every_error_is_in_the_log_by_the_event_that_raises_it() -> None:
