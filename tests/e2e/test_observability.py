@@ -53,6 +53,10 @@ FED = {
     "sidecar_order_queue_age_seconds",
     "sidecar_order_refusals_total",
     "sidecar_broker_next_probe_timestamp_seconds",
+    "sidecar_degradation_level",
+    "sidecar_degradation_transitions_total",
+    "sidecar_cache_reads_total",
+    "sidecar_cache_bytes",
     "sidecar_info",
     "sidecar_stream_messages_total",
     "sidecar_stream_reconnects_total",
@@ -60,7 +64,6 @@ FED = {
 }
 """What dashboards and alerts may rely on."""
 NOT_YET = (
-    "sidecar_degradation_",
     "sidecar_operation",
     "sidecar_errors_",
     "sidecar_notifications_",
