@@ -293,14 +293,19 @@ class NewsLog:
     def _degradation(self, event: events.DegradationChanged) -> None:
         if event.from_level is event.to_level:
             return  # the audit log keeps that it was ordered; nothing changed
-        now = self._now()
-        where, level = ("degradation", event.broker), event.to_level
+        now, level, words = self._now(), event.to_level, event.to_level.replace("_", " ")
+        where = ("degradation", event.broker)
         for what, story in self._stories.told.get(where, {}).items():
             if what != (level,):
                 story.ended(now)
-        if level is DegradationLevel.NONE:
+        by = "by hand" if event.cause is DegradationCause.MANUAL else event.cause.replace("_", " ")
+        note = f": {event.note}" if event.note else ""
+        sentence = f"degradation level {words} ({by}{note})"
+        if level not in _NO_NEW_RISK:
+            # It refuses no order, and what moved it there was told by itself, unless that was a person.
+            if event.cause is DegradationCause.MANUAL:
+                _log.warning(f"{event.broker}: {sentence}", broker=event.broker, level=str(level))
             return
-        words = level.replace("_", " ")
         story = self._stories.get(
             where,
             (level,),
@@ -311,13 +316,14 @@ class NewsLog:
                 over=f"no longer at degradation level {words}",
                 unit="time",
                 fields={"broker": event.broker, "level": str(level)},
-                say=_log.error if level in _NO_NEW_RISK else _log.warning,
+                say=_log.error,
             ),
         )
-        by = "by hand" if event.cause is DegradationCause.MANUAL else event.cause.replace("_", " ")
-        note = f": {event.note}" if event.note else ""
         story.happened(
-            now, f"degradation level {words} ({by}{note})", cause=str(event.cause), from_level=str(event.from_level)
+            now,
+            f"{sentence}; new orders are refused",
+            cause=str(event.cause),
+            from_level=str(event.from_level),
         )
 
     def _gate_shut(self, event: events.GateShut) -> None:
