@@ -19,6 +19,8 @@ import structlog
 import uvloop
 
 from sidecar import __version__
+from sidecar.alerting.service import Alerting
+from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import ApiError
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
@@ -106,6 +108,14 @@ class App:
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
         )
+        self._alerting = Alerting(
+            config.alerting,
+            bot=config.bot,
+            bus=self._bus,
+            clock=clock,
+            store=self._store,
+            read_audit=self._audit.readings,
+        )
         shapes = [gateway.shape() for gateway in self.gateways.values()]
         self._traces = Traces(config.telemetry, shapes, bot=config.bot, version=__version__)
         self._metrics = Metrics(
@@ -115,6 +125,8 @@ class App:
             traced=self._traces.traced,
             read_audit=self._audit.readings,
             read_spans=self._traces.readings,
+            read_errors=self._alerting.registry.reading,
+            channels=self._alerting.channels,
             read_store=None if self._store is None else self._store.readings,
             read_orders=lambda: [queue.reading() for queue in self._queues],
         )
@@ -127,6 +139,7 @@ class App:
             health=self._state,
             exposition=self._metrics.exposition,
             desk=self._desk,
+            more=ErrorRoutes(self._alerting.registry, clock).routes(),
         )
 
     async def start(self) -> None:
@@ -145,8 +158,11 @@ class App:
         try:
             if self._store is not None:
                 await self._store.open()
+            await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
+            for queue in self._queues:
+                await queue.restore()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
         except BaseException:
@@ -160,13 +176,14 @@ class App:
                 self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
-
         for queue in self._queues:
             queue.start()
+        self._probing.append(asyncio.create_task(self._metrics.pulse.run(self._clock), name="pulse"))
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""
         self._state.why_not = "stopping"
+        self._alerting.wind_down()
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
@@ -183,6 +200,7 @@ class App:
         for gateway in self.gateways.values():
             await gateway.close()
         self._bus.emit(Stopped(reason, unfinished))
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         self._news.close()
@@ -221,6 +239,7 @@ class App:
         """Close what was opened before it turned out that something cannot be."""
         for gateway in self.gateways.values():
             await gateway.close()
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)

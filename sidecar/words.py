@@ -215,6 +215,22 @@ class ClockSource(StrEnum):
     """The broker's endpoint for it."""
 
 
+class Severity(StrEnum):
+    """How much an error matters: who is told, and how soon."""
+
+    CRITICAL = "critical"
+    """Money is at risk, or trading has stopped: somebody gets up."""
+    ERROR = "error"
+    """Somebody should look today."""
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(Severity).index(self)
+
+
 class OrderState(StrEnum):
     """How far an order is that the sidecar itself carries."""
 

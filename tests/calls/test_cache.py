@@ -267,7 +267,8 @@ def test_a_read_after_an_order_does_not_join_one_from_before_it() -> None:
         await bench.clock.sleep(0.1)
         placing = asyncio.create_task(bench.gateway.run(order(), deadline_seconds=60))
         await bench.clock.sleep(0.1)
-        return await asyncio.gather(reading, bench.gateway.run(positions(), deadline_seconds=60), placing)
+        results = await asyncio.gather(reading, bench.gateway.run(positions(), deadline_seconds=60), placing)
+        return list(results)
 
     before, after, _ = bench.clock.run(main())
     assert (before.fate.source, after.fate.source) == ("broker", "broker")

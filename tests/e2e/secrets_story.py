@@ -24,9 +24,8 @@ from sidecar.simulator.faults import FaultKind
 from tests.e2e import bots
 from tests.e2e.bots import AsyncCcxtBot, CcxtBot, ConnectorBot, OandaBot
 from tests.e2e.collectors import SOON, http_collector
-from tests.e2e.conftest import QUICK
 from tests.e2e.raw import RawBroker, answer
-from tests.e2e.stack import ACCOUNT, Child, Sidecar, Simulated, command, until
+from tests.e2e.stack import ACCOUNT, QUICK, Child, Sidecar, Simulated, command, until
 
 SECRETS = {
     "api key": "ApiKey7Zq4Xw9Rt2",  # Shorter than a real one: nothing may rely on its length.

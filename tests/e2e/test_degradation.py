@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.bots import ConnectorBot, Told
-from tests.e2e.conftest import QUICK
-from tests.e2e.stack import Sidecar, Simulated, command, fetch, until
+from tests.e2e.stack import QUICK, Sidecar, Simulated, command, fetch, until
 
 pytestmark = pytest.mark.e2e
 

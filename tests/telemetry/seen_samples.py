@@ -32,6 +32,7 @@ from sidecar.words import (
     Outcome,
     Priority,
     RefusalKind,
+    Severity,
     Why,
 )
 
@@ -119,6 +120,9 @@ SAMPLES: dict[type, Event] = {
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),
         events.StreamClosed("binance", "price_stream", "lost"),
+        events.ErrorRaised("00000000000000e1", "binance", "banned", Severity.CRITICAL, 1),
+        events.ErrorResolved("00000000000000e1", "binance", "banned", Severity.CRITICAL, 3, 120.0, "over"),
+        events.NotificationSent("chat", Severity.CRITICAL, "failed", "no connection"),
         events.Started("9.8.7", "momentum", 0.4),
         events.Stopped("SIGTERM", 0),
     )

@@ -233,6 +233,12 @@ def test_a_level_that_refuses_nothing_is_told_when_a_person_set_it(bench: Bench)
     ]
 
 
+def test_a_remembered_answer_does_not_show_that_the_broker_works_again(bench: Bench) -> None:
+    bench.emit(timeout())
+    assert bench.emit(call(**READ, source="cache")) == []
+    assert len(bench.emit(ok())) == 1
+
+
 def test_what_changed_no_level_is_no_news(bench: Bench) -> None:
     assert bench.emit(degradation("none", "none", note="to be sure")) == []
 

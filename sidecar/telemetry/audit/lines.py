@@ -25,6 +25,8 @@ EVENT_TYPES: Mapping[type, str] = {
     events.CallRefused: "request_refused",
     events.StreamOpened: "stream_opened",
     events.StreamClosed: "stream_closed",
+    events.ErrorResolved: "error_resolved",
+    events.NotificationSent: "notification",
     events.Started: "sidecar_started",
     events.Stopped: "sidecar_stopped",
 }

@@ -94,6 +94,7 @@ class NewsLog:
         bus.subscribe(events.LoginFinished, _login)
         bus.subscribe(events.StreamClosed, self._stream_closed)
         bus.subscribe(events.StreamOpened, self._stream_opened)
+        bus.subscribe(events.NotificationSent, self._notification)
         bus.subscribe(events.Started, _started)
         bus.subscribe(events.Stopped, _stopped)
 
@@ -106,7 +107,7 @@ class NewsLog:
     # Calls
 
     def _call(self, call: CallFinished) -> None:
-        if call.outcome in _ANSWERED:
+        if call.outcome in _ANSWERED and call.source != "cache":
             self._answered(call)
         if call.outcome is Outcome.OK:
             return
@@ -396,6 +397,30 @@ class NewsLog:
         now = self._now()
         for story in self._stories.told.get(("stream", event.broker, event.stream), {}).values():
             story.ended(now)
+
+    # Notifications
+
+    def _notification(self, event: events.NotificationSent) -> None:
+        where = ("notification", event.channel)
+        if event.result == "sent":
+            for story in self._stories.told.get(where, {}).values():
+                story.ended(self._now())
+        if event.result != "failed":
+            return
+        story = self._stories.get(
+            where,
+            (),
+            lambda condition: Story(
+                condition,
+                subject=event.channel,
+                again="notifications cannot be delivered",
+                over="notifications are delivered again",
+                unit="failure",
+                fields={"channel": event.channel},
+                say=_log.error,
+            ),
+        )
+        story.happened(self._now(), f"a notification could not be delivered: {event.detail}")
 
 
 def _unknown(call: CallFinished) -> None:
