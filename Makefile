@@ -30,9 +30,12 @@ bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pa
 requirements: ## pin the newest allowed packages
 	@scripts/pin-requirements
 
-reference: ## write the configuration's JSON Schema and the list of metrics
+reference: ## write what is generated: the JSON Schema, metrics, errors, the dashboards, parts of the chart
 	@$(bin)/python -m sidecar.config.schema
 	@$(bin)/python -m sidecar.telemetry.reference
+	@$(bin)/python -m dashboards
+	@$(bin)/python -m helm.generate
+	@$(bin)/python -m sidecar.alerting.reference
 
 clean: ## remove everything that was made
 	@rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -19,6 +19,8 @@ import structlog
 import uvloop
 
 from sidecar import __version__
+from sidecar.alerting.service import Alerting
+from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import ApiError
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
@@ -91,6 +93,7 @@ class App:
                 deadline_seconds=settings.deadline_seconds,
                 bus=self._bus,
                 clock=clock,
+                client_id_seconds=settings.client_id_seconds,
             )
             for name, (settings, profile, _) in brokers.items()
         }
@@ -98,6 +101,14 @@ class App:
         self._probing: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
+        )
+        self._alerting = Alerting(
+            config.alerting,
+            bot=config.bot,
+            bus=self._bus,
+            clock=clock,
+            store=self._store,
+            read_audit=self._audit.readings,
         )
         shapes = [gateway.shape() for gateway in self.gateways.values()]
         self._traces = Traces(config.telemetry, shapes, bot=config.bot, version=__version__)
@@ -108,6 +119,8 @@ class App:
             traced=self._traces.traced,
             read_audit=self._audit.readings,
             read_spans=self._traces.readings,
+            read_errors=self._alerting.registry.reading,
+            channels=self._alerting.channels,
             read_store=None if self._store is None else self._store.readings,
             read_orders=lambda: [queue.reading() for queue in self._queues],
         )
@@ -120,6 +133,7 @@ class App:
             health=self._state,
             exposition=self._metrics.exposition,
             desk=self._desk,
+            more=ErrorRoutes(self._alerting.registry, clock).routes(),
         )
 
     async def start(self) -> None:
@@ -138,6 +152,7 @@ class App:
         try:
             if self._store is not None:
                 await self._store.open()
+            await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
             await self.api.start()
@@ -158,6 +173,7 @@ class App:
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""
         self._state.why_not = "stopping"
+        self._alerting.wind_down()
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
@@ -174,6 +190,7 @@ class App:
         for gateway in self.gateways.values():
             await gateway.close()
         self._bus.emit(Stopped(reason, unfinished))
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         self._news.close()
@@ -212,6 +229,7 @@ class App:
         """Close what was opened before it turned out that something cannot be."""
         for gateway in self.gateways.values():
             await gateway.close()
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)

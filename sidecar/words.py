@@ -86,6 +86,8 @@ class RefusalKind(StrEnum):
     """A read that could not be read: reset, cut short or late."""
     UNKNOWN = "unknown"
     """It was sent and no answer came: it may have been executed."""
+    NO_SESSION = "no_session"
+    """The broker wants a login, and the sidecar's own does not come about."""
     BAD_REQUEST = "bad_request"
     """The sidecar could not take the request (too large, malformed); the broker never saw it."""
     UNRECORDED = "unrecorded"
@@ -134,6 +136,16 @@ class LookResult(StrEnum):
     """The broker gave no usable answer, or a limit kept the question back."""
 
 
+class LoginResult(StrEnum):
+    """How a login of the sidecar's own ended."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """The broker declined the keys, or the user."""
+    FAILED = "failed"
+    """It gave no answer that means anything."""
+
+
 class ClockSource(StrEnum):
     """What told the broker's time."""
 
@@ -141,6 +153,22 @@ class ClockSource(StrEnum):
     """The `Date` header of an answer."""
     SERVER_TIME = "server_time"
     """The broker's endpoint for it."""
+
+
+class Severity(StrEnum):
+    """How much an error matters: who is told, and how soon."""
+
+    CRITICAL = "critical"
+    """Money is at risk, or trading has stopped: somebody gets up."""
+    ERROR = "error"
+    """Somebody should look today."""
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(Severity).index(self)
 
 
 class OrderState(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import Effect, OrderState, OrderType, Outcome, Priority, RefusalKind, Side, TimeInForce
@@ -162,6 +162,7 @@ class Keys:
     private_key: str = ""
     """An Ed25519 key in PEM."""
     token: str = ""
+    user_name: str = ""
 
 
 class Signer(Protocol):
@@ -346,3 +347,36 @@ class Profile(Protocol):
 
     def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:
         """The price that this order would meet at the market now: the ask for a buy, the bid for a sell."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """What a login brought. It has no telling `repr`."""
+
+    value: str
+    seconds: float
+    """How long it is good for, from the answer on; above 0."""
+
+
+class Login(Protocol):
+    """Asks a broker for a token to sign with."""
+
+    request: Request
+    """The question. It holds the keys."""
+
+    def told(self, answer: Answer, now: float) -> Token | None:
+        """The token in an answer that was `ok`, at the broker's time `now` (Unix seconds); None when it holds none."""
+
+    def stand_in(self, request: Request, now: float) -> Answer | None:
+        """What a bot is told that asks for a session of its own, though the sidecar's serves it; None for the rest.
+
+        The token in it opens nothing.
+        """
+
+
+@runtime_checkable
+class LogsIn(Protocol):
+    """What a profile has besides when its broker wants a login: then `signer` signs with the token that it brought."""
+
+    def login(self, keys: Keys) -> Login:
+        """The login with these keys."""

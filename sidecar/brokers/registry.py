@@ -4,7 +4,9 @@ from sidecar.brokers.binance_spot import BinanceSpot
 from sidecar.brokers.binance_usdm import BinanceUsdm
 from sidecar.brokers.generic import Generic, HeaderNames, Knowledge
 from sidecar.brokers.oanda import Oanda
+from sidecar.brokers.openalgo import OpenAlgo
 from sidecar.brokers.profile import Endpoint, Profile
+from sidecar.brokers.projectx import ProjectX
 from sidecar.config import model
 from sidecar.words import Effect, Outcome, Priority
 
@@ -18,6 +20,10 @@ def build(config_broker: model.Broker) -> Profile:
             return BinanceSpot()
         case "oanda":
             return Oanda()
+        case "projectx":
+            return ProjectX()
+        case "openalgo":
+            return OpenAlgo()
         case "generic":
             return Generic(_knowledge(config_broker.generic or model.Generic()))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.profile import Finding, OrderFacts, Profile, Refusal
+from sidecar.brokers.profile import Finding, LogsIn, OrderFacts, Profile, Refusal
 from sidecar.calls import explain
 from sidecar.calls.admission import Admission
 from sidecar.calls.asking import Asker
@@ -20,6 +20,7 @@ from sidecar.calls.pipeline import Parts, Pipeline
 from sidecar.calls.policies import breaker_policy, retry_policy
 from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.relay import relay
+from sidecar.calls.session import Session
 from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
@@ -77,20 +78,35 @@ class Gateway:
 
     def _made_asker(self) -> Asker:
         keys = keys_of(self._settings.credentials)
-        return Asker(
+        plain = Asker(
             profile=self._profile,
             limiter=self._limiter,
             transport=self._transport,
             clock=self._clock,
             broker_clock=BrokerClock(self.name, self._bus, self._clock),
-            signer=None if keys is None else self._profile.signer(keys),
+            signer=None,
         )
+        if keys is None:
+            return plain
+        if not isinstance(self._profile, LogsIn):
+            return replace(plain, signer=self._profile.signer(keys))
+        session = Session(
+            self.name,
+            self._profile.login(keys),
+            self._profile.signer,
+            plain.question,
+            now=plain.broker_clock.now,
+            bus=self._bus,
+            clock=self._clock,
+        )
+        return replace(plain, signer=session, session=session)
 
     def _late_signing(self) -> LateSigning | None:
         signer, credentials = self._asker.signer, self._settings.credentials
         if signer is None or not credentials.signs:
             return None
-        return LateSigning(self._profile, signer, self._asker.broker_clock, credentials.add_client_ids, self._rng)
+        clock, session = self._asker.broker_clock, self._asker.session
+        return LateSigning(self._profile, signer, clock, credentials.add_client_ids, self._rng, session)
 
     def _parts(self) -> Parts:
         preset = self._profile.retry_preset
@@ -112,8 +128,10 @@ class Gateway:
         )
 
     async def open(self) -> None:
-        """Make ready to call; nothing is sent yet."""
+        """Make ready to call; nothing is sent yet but a login, where the broker wants one."""
         await self._transport.open()
+        if self._asker.session is not None:
+            self._asker.session.begin()
 
     def wind_down(self) -> None:
         """The sidecar is about to end: streams that end from now on end for that reason."""
@@ -121,6 +139,8 @@ class Gateway:
 
     async def close(self) -> None:
         """Close the connections to the broker."""
+        if self._asker.session is not None:
+            await self._asker.session.close()
         await self._transport.close()
 
     async def run(

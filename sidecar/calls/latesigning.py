@@ -7,6 +7,7 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Signer
 from sidecar.calls.brokerclock import BrokerClock
+from sidecar.calls.session import Session
 from sidecar.wire import Request
 
 _ID_BITS: Final = 96
@@ -22,6 +23,8 @@ class LateSigning:
     broker_clock: BrokerClock
     adds_ids: bool
     rng: Random
+    session: Session | None = None
+    """The signer, where it is one that has to log in first."""
 
     def prepare(self, request: Request) -> Request:
         """The request as all its transmissions will have it: with an id by which its order can be found."""

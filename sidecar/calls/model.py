@@ -41,6 +41,10 @@ class Call:
     """Seconds of deliberate waits: back-off and limits."""
     resigned: bool = False
     """Whether it was signed once more because the broker's clock was not known well enough."""
+    session: int = 0
+    """Number of the token that the newest attempt was signed with, where the sidecar logs in."""
+    logged_in_anew: bool = False
+    """Whether the broker refused its token, and it was signed with another."""
     attempts: int = 0
     """Transmissions begun."""
     entry: Entry = CALL

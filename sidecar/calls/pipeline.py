@@ -9,7 +9,7 @@ from typing import Final
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
 from sidecar.calls.admission import Admission
-from sidecar.calls.asking import CLOCK_SKEW
+from sidecar.calls.asking import CLOCK_SKEW, is_unauthorised
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
 from sidecar.calls.latesigning import LateSigning
@@ -18,6 +18,7 @@ from sidecar.calls.model import Call, Fate, Result
 from sidecar.calls.policies import RetryPolicy
 from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.retry import Situation, decide
+from sidecar.calls.session import NoSession, Session
 from sidecar.calls.transport import MaybeSent, NotSent, Transport, TransportError
 from sidecar.clock import Clock
 from sidecar.telemetry.events import AttemptFinished, Bus, RetryDenied, RetryScheduled
@@ -84,15 +85,19 @@ class Pipeline:
     async def run(self, call: Call) -> Result:
         """Make attempts until one settles the call or no further one is allowed."""
         parts = self._parts
+        own = await self._stood_in_for(call)
+        if own is not None:
+            return own
         parts.budget.count_call()
         ended: _Ended | None = None
         while True:
             try:
+                await self._log_in(call)
                 permit, lease = await self._enter(call)
             except _Refused as refused:
                 return self._refusal(call, refused, ended)
             ended = await self._attempt(call, permit, lease)
-            if await self._learnt_the_time(call, ended.verdict):
+            if await self._learnt_the_time(call, ended.verdict) or await self._logged_in_anew(call, ended):
                 continue
             decision = self._decide(call, ended.verdict)
             if not isinstance(decision, float):
@@ -106,6 +111,37 @@ class Pipeline:
             await self._pause(call, decision)
 
     # Before an attempt
+
+    def _session(self, call: Call) -> Session | None:
+        """The session that signs this call; a probe needs none."""
+        return None if self._parts.late is None or call.probe else self._parts.late.session
+
+    async def _stood_in_for(self, call: Call) -> Result | None:
+        """The answer to a bot's own login, where the sidecar's session serves it: the broker's would hold a token."""
+        session = self._session(call)
+        answer = None if session is None else session.stand_in(call.request)
+        if answer is None:
+            return None
+        try:
+            await self._log_in(call)
+        except _Refused as refused:
+            return self._refusal(call, refused, None)
+        return Result(answer, Fate(Outcome.OK, 0, call.waited, source="sidecar"))
+
+    async def _log_in(self, call: Call) -> None:
+        session = self._session(call)
+        if session is None:
+            return
+        clock = self._parts.clock
+        started = clock.monotonic()
+        try:
+            await session.ready(call.deadline)
+        except NoSession as none:
+            # Also when the keys were refused: a person can mend that, and the same request may then go.
+            refusal = Refusal(RefusalKind.NO_SESSION, str(none), none.retry_after)
+            raise _Refused(Outcome.TRANSIENT, Why.DEADLINE, refusal) from None
+        finally:
+            call.at_broker += clock.monotonic() - started
 
     async def _enter(self, call: Call) -> tuple[Permit, Lease]:
         if call.probe:
@@ -228,6 +264,8 @@ class Pipeline:
 
     async def _send(self, call: Call, now: float) -> Answer:
         seconds = max(call.deadline - now, 0.001)
+        session = self._session(call)
+        call.session = 0 if session is None else session.number
         request = call.request if self._parts.late is None else self._parts.late.sign(call.request)
         if call.intent.endpoint.stream:
             return await self._parts.transport.stream(request, seconds=seconds)
@@ -289,6 +327,21 @@ class Pipeline:
         if learnt:
             parts.bus.emit(RetryScheduled(parts.broker, call.intent.endpoint.name, verdict.reason, call.attempts, 0.0))
         return learnt
+
+    async def _logged_in_anew(self, call: Call, ended: _Ended) -> bool:
+        """Whether the broker refused the token, and there is another now; once a call."""
+        parts, session = self._parts, self._session(call)
+        definite = ended.verdict.outcome is Outcome.FATAL and is_unauthorised(ended.answer)
+        if session is None or call.logged_in_anew or not definite:
+            return False
+        call.logged_in_anew = True
+        started = parts.clock.monotonic()
+        renewed = await session.renew(call.session, call.deadline)
+        call.at_broker += parts.clock.monotonic() - started
+        if renewed:
+            reason = ended.verdict.reason
+            parts.bus.emit(RetryScheduled(parts.broker, call.intent.endpoint.name, reason, call.attempts, 0.0))
+        return renewed
 
     def _decide(self, call: Call, verdict: Verdict) -> float | Why | None:
         parts, intent = self._parts, call.intent

@@ -54,7 +54,7 @@ def can_trade(broker: BrokerReading) -> str:
 
 def _head(status: Status) -> str:
     ready = status.state.replace("_", " ") + (f" ({status.detail})" if status.detail else "")
-    up = _duration(status.uptime_seconds)
+    up = duration(status.uptime_seconds)
     return f"{status.bot}: {ready}; up {up}; {status.calls_in_flight} calls in flight; version {status.version}"
 
 
@@ -95,7 +95,7 @@ def _breaker(broker: str, breaker: BreakerReading, now: float) -> Row:
         str(breaker.consecutive_failures),
         share(round(breaker.failure_rate, 2)),
         share(round(breaker.slow_rate, 2)),
-        "-" if breaker.retry_at is None else f"in {_duration(max(0.0, breaker.retry_at - now))}",
+        "-" if breaker.retry_at is None else f"in {duration(max(0.0, breaker.retry_at - now))}",
     )
 
 
@@ -112,20 +112,21 @@ def _limit(broker: str, limit: LimitState) -> Row:
         f"{limit.capacity:.15g}",
         share(round(limit.used / limit.capacity, 3)) if limit.capacity else "-",
         str(limit.waiting),
-        "-" if limit.exhaustion_seconds is None else _duration(limit.exhaustion_seconds),
+        "-" if limit.exhaustion_seconds is None else duration(limit.exhaustion_seconds),
         "-" if limit.read_at is None else _clock(limit.read_at),
     )
 
 
 def _until(moment: float | None, now: float) -> str:
-    return "" if moment is None else f"for {_duration(max(0.0, moment - now))}"
+    return "" if moment is None else f"for {duration(max(0.0, moment - now))}"
 
 
 def _clock(moment: float) -> str:
     return f"{_EPOCH + timedelta(seconds=moment):%Y-%m-%d %H:%M:%S}Z"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A duration for people, in its two largest units."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -15,6 +15,7 @@ _EPILOG: Final = f"""\
 examples:
   sidecar simulate binance --port 9001
   sidecar simulate oanda --port 9002 --fault maintenance
+  sidecar simulate projectx --port 9003
   sidecar simulate binance --fault rate_limited:3 --fault latency:*:0.2 --seed 7
 
 A fault is KIND, KIND:TIMES or KIND:TIMES:PROBABILITY. TIMES is how often it happens, * for no end (else once);

@@ -14,10 +14,19 @@ from sidecar.config.model import SECRET_KEYS, Broker, Config, Credentials
 from sidecar.config.report import KeyPath, Problem, listed
 from sidecar.config.secrets import SecretFileError, read_pem, read_secret
 
-_PAIRS: Final = ("key", "secret", "token")
+_SECRETS: Final = ("key", "secret", "token")
+_PAIRS: Final = (*_SECRETS, "user_name")
 _BINANCE: Final = frozenset({"key", "key_file", "secret", "secret_file", "private_key_file"})
 _OANDA: Final = frozenset({"token", "token_file"})
-_NEEDED: Final = {"binance-usdm": _BINANCE, "binance-spot": _BINANCE, "oanda": _OANDA}
+_PROJECTX: Final = frozenset({"user_name", "user_name_file", "key", "key_file"})
+_OPENALGO: Final = frozenset({"key", "key_file"})
+_NEEDED: Final = {
+    "binance-usdm": _BINANCE,
+    "binance-spot": _BINANCE,
+    "oanda": _OANDA,
+    "projectx": _PROJECTX,
+    "openalgo": _OPENALGO,
+}
 _LOOSE: Final = 0o007
 
 
@@ -46,7 +55,7 @@ def written_secrets(document: Document) -> Iterator[Problem]:
     for name, broker in brokers.items() if isinstance(brokers, dict) else ():
         section = broker.get("credentials") if isinstance(broker, dict) else None
         given = section if isinstance(section, dict) else {}
-        for key in _PAIRS:
+        for key in _SECRETS:
             path: KeyPath = ("brokers", name, "credentials", key)
             if given.get(key) is not None and path not in document.variables:
                 wrong = "a secret does not belong in this file"
@@ -92,10 +101,14 @@ def _twice(path: KeyPath, given: frozenset[str]) -> Iterator[Finding]:
 
 
 def _missing(path: KeyPath, broker: Broker, given: frozenset[str]) -> Iterator[Finding]:
-    if broker.profile == "oanda":
+    if broker.profile in {"oanda", "openalgo"}:  # each needs one secret, and one is given
         return
     if not given & {"key", "key_file"}:
         yield Finding(path, "the API key is missing", "key_file with the path of a file that holds it")
+    if broker.profile == "projectx":
+        if not given & {"user_name", "user_name_file"}:
+            yield Finding(path, "the user's name is missing", "user_name, as the user signs in to the platform")
+        return
     if not given & {"secret", "secret_file", "private_key_file"}:
         right = "secret_file for a key with HMAC signatures, or private_key_file for one of Ed25519"
         yield Finding(path, "there is nothing to sign with", right)

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from sidecar.config import forms
-from sidecar.words import BreakerMode, Effect, Priority
+from sidecar.words import BreakerMode, Effect, Priority, Severity
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -38,6 +38,19 @@ HeaderName = Annotated[str, Field(pattern=forms.HEADER)]
 OptionalHeaderName = Annotated[str, Field(pattern=forms.OPTIONAL_HEADER)]
 Address = Annotated[str, AfterValidator(forms.address), Field(json_schema_extra={"pattern": forms.ADDRESS})]
 HttpUrl = Annotated[str, AfterValidator(forms.http_url), Field(json_schema_extra={"pattern": forms.HTTP_URL})]
+HttpUrls = Annotated[
+    tuple[HttpUrl, ...],
+    BeforeValidator(forms.one_or_more),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "pattern": forms.HTTP_URL}},
+                {"type": "string", "pattern": forms.HTTP_URL},
+            ]
+        }
+    ),
+]
+LabelValue = Annotated[str, Field(pattern=forms.LABEL_VALUE)]
 File = Annotated[Path, BeforeValidator(forms.path), Field(json_schema_extra={"minLength": 1})]
 PriorityName = Annotated[
     Priority,
@@ -140,6 +153,60 @@ class Log(Part):
     format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON.")
     repeat_seconds: PositiveSeconds = Field(
         600, description="A condition that goes on is summarised at most this often, in seconds."
+    )
+
+
+class Alertmanager(Part):
+    """Where goes what cannot wait for a scrape: auth failures, orders in doubt, positions without protection."""
+
+    url: HttpUrls = Field((), description="Base URL, such as http://alertmanager:9093; or a list, and all are told.")
+    token_file: File | None = Field(None, description="File with a bearer token, where Alertmanager wants one.")
+    labels: dict[Label, LabelValue] = Field(
+        {},
+        description="Labels that Prometheus adds to this sidecar's series, such as namespace: so that its alerts and "
+        "these are one. The bot's is there already.",
+    )
+    refresh_seconds: PositiveSeconds = Field(60, description="What lasts is told again this often, in seconds.")
+
+
+class AlertChannel(Part):
+    """One way to people, without Alertmanager."""
+
+    enabled: bool = Field(True, description="Whether it is used.")
+    url: SecretStr | None = Field(
+        None, description="Apprise URL (Slack, PagerDuty, Telegram, mail, webhook, ...); only from the environment."
+    )
+    url_file: File | None = Field(None, description="File with the Apprise URL.")
+    severities: tuple[Severity, ...] | None = Field(
+        None, description="What it is told of. Null: critical for a pager, critical and error for all others."
+    )
+    aggregate_seconds: Seconds | None = Field(
+        None,
+        description="Seconds that it waits for other errors, to tell all in one message; 0 is a message for each, at "
+        "once. Null: 0 for a pager, 60 for all others.",
+    )
+
+
+class Throttle(Part):
+    """Least time between two notifications about the same type of error at the same broker."""
+
+    startup_seconds: Seconds = Field(3600, description="Start-up checks, in seconds.")
+    websocket_seconds: Seconds = Field(3600, description="Streams, in seconds.")
+    broker_seconds: Seconds = Field(1800, description="Brokers: breakers, bans, connections, in seconds.")
+    database_seconds: Seconds = Field(3600, description="State file and audit log, in seconds.")
+    orders_seconds: Seconds = Field(3600, description="Orders and positions, in seconds.")
+
+
+class Alerting(Part):
+    """Who is told when something goes wrong."""
+
+    alertmanager: Alertmanager = Alertmanager()
+    channels: dict[Label, AlertChannel] = Field(
+        {}, description="Channels by a name of your choice, for a machine without Alertmanager."
+    )
+    throttle: Throttle = Throttle()
+    still_seconds: PositiveSeconds = Field(
+        3600, description="What the bot waits for is told again this often while it lasts, in seconds."
     )
 
 
@@ -340,6 +407,10 @@ class Credentials(Part):
     private_key_file: File | None = Field(None, description="File with an Ed25519 private key in PEM, unencrypted.")
     token: SecretStr | None = Field(None, description="Bearer token (OANDA); only from the environment.")
     token_file: File | None = Field(None, description="File with the bearer token (OANDA).")
+    user_name: SecretStr | None = Field(
+        None, description="Name of the user whose API key it is (ProjectX); may stand here."
+    )
+    user_name_file: File | None = Field(None, description="File with the user's name (ProjectX).")
     add_client_ids: bool = Field(
         True, description="Where the sidecar signs: give an order without a client id one, to find it by."
     )
@@ -355,7 +426,10 @@ class Credentials(Part):
         return self.use == "sign" and bool(self.given)
 
 
-SECRET_KEYS = ("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file")
+SECRET_KEYS = (
+    *("key", "key_file", "secret", "secret_file", "private_key_file", "token", "token_file"),
+    *("user_name", "user_name_file"),
+)
 """The keys of `Credentials` that hold a secret, or name its file."""
 
 
@@ -379,7 +453,7 @@ class Queue(Part):
     )
 
 
-ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "generic"]
+ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "projectx", "openalgo", "generic"]
 
 
 class Broker(Part):
@@ -400,6 +474,11 @@ class Broker(Part):
     maintenance: Maintenance = Maintenance()
     credentials: Credentials = Credentials()
     queue: Queue = Queue()
+    client_id_seconds: Seconds = Field(
+        0,
+        description="For so long an order's client id counts as an Idempotency-Key: the same order again is answered "
+        "and not sent, another one is refused; 0 for never, as brokers let ids be used again. Needs state.path.",
+    )
     generic: Generic | None = Field(None, description="Only for the generic profile.")
 
     @model_validator(mode="after")
@@ -419,6 +498,7 @@ class Config(Part):
     audit: Audit = Audit()
     telemetry: Telemetry = Telemetry()
     log: Log = Log()
+    alerting: Alerting = Alerting()
     brokers: dict[BrokerName, Broker] = Field(
         min_length=1, description="The brokers by name; bots reach each one at /<name>/."
     )

@@ -21,7 +21,7 @@ AT_ONCE: Final = 8
 LEAST_LOOKS: Final = 3
 """Looks that must all have found nothing before an order is given up."""
 _LONGEST_PAUSE_SECONDS: Final = 30.0
-_CLOSED_SECONDS: Final = 5.0
+_CLOSED_SECONDS: Final = 1.0
 """Pause before it is seen again whether a broker that is away may be asked."""
 
 Settle = Callable[[Order, Next], None]

@@ -1,5 +1,7 @@
 """`Idempotency-Key`: a bot may send the same call again, and it is executed once.
 
+Where it is configured, an order's own client id does the same for a while.
+
 The key is on the disk before the first byte leaves, and its answer before the bot gets it. What lies between the two at
 a crash is in doubt: it is told so, and never sent again.
 """
@@ -21,7 +23,7 @@ from sidecar.orders.keys import Kept, Keys
 from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, CallReplayed
 from sidecar.telemetry.state import BrokerReading
-from sidecar.wire import Answer, Headers, Request, header
+from sidecar.wire import Answer, Headers, Request
 from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
 
 HEADER: Final = b"idempotency-key"
@@ -29,6 +31,9 @@ LARGEST_KEPT_BYTES: Final = 1024 * 1024
 """A larger answer is not kept: the same call is then in doubt. No answer about an order comes near it."""
 
 _KEY: Final = re.compile(rb"[\x20-\x7e]{1,255}")
+_CLIENT_ID: Final = "\n"
+"""Before a client id that serves as a key: no `Idempotency-Key` can begin with it."""
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOT_EXECUTED: Final = frozenset(
     {Outcome.TRANSIENT, Outcome.RATE_LIMITED, Outcome.BANNED, Outcome.MAINTENANCE, Outcome.FATAL}
 )
@@ -50,12 +55,25 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
+class _Key:
+    """What a call may be known by when it comes again."""
+
+    text: str
+    request: Request
+    """Without the key."""
+    intent: Intent
+    seconds: float | None
+    """How long it counts; None for as long as keys are kept."""
+    objection: str = ""
+    """Why it cannot be used, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Keyed:
     """A call with a key that can be used."""
 
-    key: str
+    key: _Key
     fingerprint: str
-    request: Request
     ends: float
     """Monotonic seconds at which its caller stops waiting."""
     traceparent: bytes | None
@@ -91,9 +109,20 @@ class IdempotentGateway:
     """The way to one broker, for calls with and without a key."""
 
     def __init__(
-        self, gateway: Gateway, profile: Profile, keys: Keys | None, *, deadline_seconds: float, bus: Bus, clock: Clock
+        self,
+        gateway: Gateway,
+        profile: Profile,
+        keys: Keys | None,
+        *,
+        deadline_seconds: float,
+        bus: Bus,
+        clock: Clock,
+        client_id_seconds: float = 0,
     ) -> None:
-        """`keys` is None where no state is kept; `deadline_seconds` holds for callers who do not say."""
+        """`keys` is None where no state is kept; `deadline_seconds` holds for callers who do not say.
+
+        `client_id_seconds`: for how long an order's client id is a key, too; 0 for never.
+        """
         self.name = gateway.name
         self._gateway = gateway
         self._profile = profile
@@ -101,6 +130,7 @@ class IdempotentGateway:
         self._deadline = deadline_seconds
         self._bus = bus
         self._clock = clock
+        self._client_id_seconds = client_id_seconds if keys is not None else 0
         self._stopping = False
         self._underway: dict[str, _Underway] = {}
 
@@ -114,38 +144,41 @@ class IdempotentGateway:
         gone: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Carry one call; one that has an effect and carries a key at most once, however often it comes."""
-        if header(request.headers, HEADER) is None:
-            return await self._gateway.run(
-                request, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate, gone=gone
-            )
-        values = [value.strip() for name, value in request.headers if name.lower() == HEADER]
-        bare = Request(request.method, request.target, _without_key(request.headers), request.body)
-        intent = self._profile.understand(bare)
-        if intent.effect is Effect.READ:
+        key = self._key_of(request)
+        if key is None or key.intent.effect is Effect.READ:
             # Reading twice changes nothing, and an old answer to a read is a wrong one.
             return await self._gateway.run(
-                bare, deadline_seconds=deadline_seconds, traceparent=traceparent, tracestate=tracestate, gone=gone
+                request if key is None else key.request,
+                deadline_seconds=deadline_seconds,
+                traceparent=traceparent,
+                tracestate=tracestate,
+                gone=gone,
             )
-        objection = self._objection(values, intent)
-        if objection:
-            told = _Told(self._refused(_BAD_REQUEST, RefusalKind.BAD_REQUEST, objection), "unavailable")
+        if key.objection:
+            told = _Told(self._refused(_BAD_REQUEST, RefusalKind.BAD_REQUEST, key.objection), "unavailable")
         else:
             seconds = self._deadline if deadline_seconds is None else deadline_seconds
-            told = await self._once(
-                _Keyed(
-                    values[0].decode(),
-                    sha256(self._profile.essence(bare)).hexdigest(),
-                    bare,
-                    self._clock.monotonic() + seconds,
-                    traceparent,
-                    tracestate,
-                    gone,
-                    _words(self.name, intent),
-                )
-            )
+            ends = self._clock.monotonic() + seconds
+            fingerprint = sha256(self._profile.essence(key.request)).hexdigest()
+            what = _words(self.name, key.intent)
+            told = await self._once(_Keyed(key, fingerprint, ends, traceparent, tracestate, gone, what))
         if told.how is not None:
-            self._bus.emit(CallReplayed(self.name, intent.endpoint.name, told.how))
+            self._bus.emit(CallReplayed(self.name, key.intent.endpoint.name, told.how))
         return told.result
+
+    def _key_of(self, request: Request) -> _Key | None:
+        """The key by which a request may be known: its header, or its client id where that counts as one."""
+        values = [value.strip() for name, value in request.headers if name.lower() == HEADER]
+        if values:
+            bare = Request(request.method, request.target, _without_key(request.headers), request.body)
+            intent = self._profile.understand(bare)
+            return _Key(values[0].decode("latin-1"), bare, intent, None, self._objection(values, intent))
+        if not self._client_id_seconds or request.method in _READS:
+            return None
+        intent = self._profile.understand(request)
+        if not intent.client_id or intent.effect is not Effect.OPENS_RISK:
+            return None
+        return _Key(f"{_CLIENT_ID}{intent.client_id}", request, intent, self._client_id_seconds)
 
     def wind_down(self) -> None:
         """The sidecar is about to end: a caller who is cancelled from now on is still told what became of its call."""
@@ -171,11 +204,11 @@ class IdempotentGateway:
         return ""
 
     async def _once(self, call: _Keyed) -> _Told:
-        underway = self._underway.get(call.key)
+        underway = self._underway.get(call.key.text)
         if underway is None:
             return await self._outcome(self._begin(call), call) or self._too_late(call)
         if underway.fingerprint != call.fingerprint:
-            return self._conflict()
+            return self._conflict(call.key)
         told = await self._outcome(underway, call, call.ends - self._clock.monotonic())
         if told is None:
             return self._too_late(call)
@@ -184,9 +217,9 @@ class IdempotentGateway:
         return told
 
     def _begin(self, call: _Keyed) -> _Underway:
-        underway = self._underway[call.key] = _Underway(call.fingerprint)
+        underway = self._underway[call.key.text] = _Underway(call.fingerprint)
         underway.task = asyncio.create_task(self._first(call, underway), name=f"keyed call to {self.name}")
-        underway.task.add_done_callback(partial(self._forget, call.key))
+        underway.task.add_done_callback(partial(self._forget, call.key.text))
         return underway
 
     def _forget(self, key: str, task: asyncio.Task[_Told]) -> None:
@@ -218,22 +251,22 @@ class IdempotentGateway:
         keys = self._keys
         assert keys is not None, "a call without a state file was refused before"  # noqa: S101 - for the reader
         try:
-            kept = await keys.reserve(call.key, call.fingerprint)
+            kept = await keys.reserve(call.key.text, call.fingerprint, call.key.seconds)
         except StoreError:
-            kept = await self._found(keys, call.key)
+            kept = await self._found(keys, call.key.text)
             if kept is None:
                 return self._unrecorded()
         if kept is not None:
             return self._replay(kept, call)
         if underway.ended:
             with suppress(StoreError):
-                await keys.free(call.key)
+                await keys.free(call.key.text)
             return self._stopped()
         underway.sending = True
         try:
             seconds = max(_SHORTEST_SECONDS, call.ends - self._clock.monotonic())
             result = await self._gateway.run(
-                call.request,
+                call.key.request,
                 deadline_seconds=seconds,
                 traceparent=call.traceparent,
                 tracestate=call.tracestate,
@@ -243,7 +276,7 @@ class IdempotentGateway:
             underway.sending = False
         # The bot gets its answer whatever the disk does; a key without one is in doubt, which is safe.
         with suppress(StoreError):
-            await self._settle(keys, call.key, result)
+            await self._settle(keys, call.key.text, result)
         return _Told(result, None)
 
     @staticmethod
@@ -266,13 +299,15 @@ class IdempotentGateway:
 
     def _replay(self, kept: Kept, call: _Keyed) -> _Told:
         if kept.fingerprint != call.fingerprint:
-            return self._conflict()
+            return self._conflict(call.key)
         if kept.result is None:
             return self._in_doubt(f"the answer to {call.what} was lost, in a restart or on a full disk")
         return _Told(kept.result, "replayed")
 
-    def _conflict(self) -> _Told:
+    def _conflict(self, key: _Key) -> _Told:
         message = "not sent: this Idempotency-Key was used for another request; use a new key for a new request"
+        if key.text.startswith(_CLIENT_ID):
+            message = "not sent: this client order id was used for another order; use a new one for a new order"
         return _Told(self._refused(_UNPROCESSABLE, RefusalKind.BAD_REQUEST, message), "conflict")
 
     def _too_late(self, call: _Keyed) -> _Told:

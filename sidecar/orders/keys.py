@@ -48,14 +48,18 @@ class Keys:
         self._seconds = seconds
         self._clock = clock
 
-    async def reserve(self, key: str, fingerprint: str) -> Kept | None:
-        """Write a key down, and return when it is on the disk; where it is known already, what is kept of it."""
+    async def reserve(self, key: str, fingerprint: str, seconds: float | None = None) -> Kept | None:
+        """Write a key down, and return when it is on the disk; where it is known already, what is kept of it.
+
+        `seconds`: how young a known key must be to count, where that is less than all.
+        """
         now = self._clock.now()
         oldest = now - self._seconds
+        youth = oldest if seconds is None else max(oldest, now - seconds)
 
         def work(connection: sqlite3.Connection) -> Any:
             connection.execute(_SWEEP, (oldest, SWEPT_AT_ONCE))
-            row = connection.execute(_FIND, (self._broker, key, oldest)).fetchone()
+            row = connection.execute(_FIND, (self._broker, key, youth)).fetchone()
             if row is None:
                 connection.execute(_RESERVE, (self._broker, key, fingerprint, now))
             return row

@@ -101,6 +101,7 @@ class Pump:
     def _hear(self, event: BreakerTransition | BrokerStateChanged | GateOpened | LimitReset) -> None:
         if event.broker == self._gateway.name:
             self._hold_until = float("-inf")
+            self._not_before.clear()
             self._wake.set()
 
     async def _run(self) -> None:

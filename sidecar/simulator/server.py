@@ -24,7 +24,7 @@ from sidecar.simulator.faults import (
 )
 from sidecar.simulator.listener import Listener
 
-BROKERS = ("binance", "oanda")
+BROKERS = ("binance", "oanda", "projectx", "openalgo")
 """The brokers that can be simulated."""
 
 

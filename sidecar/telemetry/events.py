@@ -16,11 +16,13 @@ from sidecar.words import (
     BrokerState,
     ClockSource,
     Effect,
+    LoginResult,
     LookResult,
     OrderState,
     Outcome,
     Priority,
     RefusalKind,
+    Severity,
     Why,
 )
 
@@ -205,6 +207,18 @@ class ClockOffsetLearnt:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginFinished:
+    """The sidecar logged in at a broker with keys of its own, or could not."""
+
+    broker: str
+    result: LoginResult
+    reason: str = ""
+    """Why not, from `sidecar.brokers.profile.REASONS`."""
+    code: str = ""
+    """The broker's own code for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallFinished:
     """A call went back to the bot."""
 
@@ -343,6 +357,55 @@ class StreamClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorRaised:
+    """Something went wrong that the error registry keeps; once more, when it was there already."""
+
+    id: str
+    broker: str
+    """Empty when it is the sidecar's own."""
+    error_type: str
+    """Closed set: `sidecar.alerting.types.ErrorType`."""
+    severity: Severity
+    count: int
+    """How often it has happened since it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResolved:
+    """An error is over."""
+
+    id: str
+    broker: str
+    error_type: str
+    severity: Severity
+    count: int
+    seconds: float
+    """How long it lasted."""
+    reason: str
+    """Closed set: `over`, `quiet`, `manual`."""
+    note: str = ""
+    """What a person gave as the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationSent:
+    """A channel was told of errors, or was not."""
+
+    channel: str
+    severity: Severity
+    """The worst of them."""
+    result: str
+    """One of `NOTIFICATION_RESULTS`."""
+    detail: str = ""
+    """Why it failed, without what is secret."""
+
+
+NOTIFICATION_RESULTS = ("sent", "throttled", "aggregated", "failed")
+"""`throttled`: held back, because the channel was told of the same a short while ago. `aggregated`: an error that was
+told in one message with others. `failed`: it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The sidecar takes calls."""
 
@@ -377,6 +440,7 @@ Event = (
     | AttemptFinished
     | OrderLookedUp
     | ClockOffsetLearnt
+    | LoginFinished
     | CallFinished
     | CallReplayed
     | OrderStateChanged
@@ -386,6 +450,9 @@ Event = (
     | StreamOpened
     | StreamMessages
     | StreamClosed
+    | ErrorRaised
+    | ErrorResolved
+    | NotificationSent
     | Started
     | Stopped
 )

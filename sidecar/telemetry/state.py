@@ -98,6 +98,14 @@ class BrokerShape:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorsReading:
+    """What the error registry holds now."""
+
+    unresolved: tuple[tuple[str, str, str, int], ...]
+    """Broker (empty for the sidecar's own), type, severity, and how many last."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrdersReading:
     """The orders of one broker that the sidecar carries, now."""
 

@@ -61,6 +61,7 @@ SEEN: Mapping[type, Seen] = {
     ),
     events.OrderLookedUp: Seen(("sidecar_order_lookups_total",), InTrace.SPAN_EVENT, audit=True),
     events.ClockOffsetLearnt: Seen(("sidecar_clock_offset_seconds",), InTrace.SPAN_EVENT, log=True),
+    events.LoginFinished: Seen(("sidecar_logins_total",), InTrace.SPAN_EVENT, audit=True, log=True),
     events.CallFinished: Seen(
         (
             "sidecar_calls_total",
@@ -83,6 +84,9 @@ SEEN: Mapping[type, Seen] = {
         ("sidecar_stream_messages_total", "sidecar_stream_last_message_timestamp_seconds"),
     ),
     events.StreamClosed: Seen(("sidecar_streams_open", "sidecar_stream_closures_total"), audit=True, log=True),
+    events.ErrorRaised: Seen(("sidecar_errors_total",)),
+    events.ErrorResolved: Seen(audit=True),
+    events.NotificationSent: Seen(("sidecar_notifications_total",), audit=True, log=True),
     events.Started: Seen(("sidecar_start_duration_seconds",), audit=True, log=True),
     # No metric: no scrape comes after it.
     events.Stopped: Seen(audit=True, log=True),
@@ -114,6 +118,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_audit_chain_intact": "AuditReadings.chain_ok",
     "sidecar_audit_last_write_timestamp_seconds": "AuditReadings.last_write",
     "sidecar_spans_total": "SpanReadings",
+    "sidecar_errors_unresolved": "ErrorsReading.unresolved",
     "sidecar_orders_carried": "OrdersReading.counts",
     "sidecar_order_queue_age_seconds": "OrdersReading.oldest_seconds",
     "sidecar_store_writes_total": "StoreReadings.writes",

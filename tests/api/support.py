@@ -3,12 +3,13 @@
 import asyncio
 import dataclasses
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sidecar.api import Api
+from sidecar.api.routes import Route
 from sidecar.calls.model import Fate, Result
 from sidecar.config.model import Config
 from sidecar.telemetry.events import Bus, CallRefused
@@ -176,7 +177,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path, *, exposition: bytes = b"# EOF\n", **listen: Any) -> AsyncIterator[House]:
+async def house(
+    folder: Path, *, exposition: bytes = b"# EOF\n", more: Sequence[Route] = (), **listen: Any
+) -> AsyncIterator[House]:
     socket = folder / "s"
     config = Config.model_validate(
         {
@@ -198,7 +201,7 @@ async def house(folder: Path, *, exposition: bytes = b"# EOF\n", **listen: Any) 
         return exposition, "application/openmetrics-text; version=1.0.0"
 
     gateways = {"binance": binance, "oanda": oanda}
-    api = Api(config, gateways, bus=bus, clock=clock, health=health, exposition=expose)
+    api = Api(config, gateways, bus=bus, clock=clock, health=health, exposition=expose, more=more)
     await api.start()
     try:
         yield House(api, binance, oanda, bus, clock, health, socket, accepts, refusals)

@@ -16,7 +16,7 @@ from tests.brokers.orders import ACCOUNT, BROKERS, WAITING, expressible, terms
 from tests.brokers.support import body, form, query
 from tests.brokers.test_profiles_hold_for_any_bytes import PROFILES
 
-USDM, SPOT, OANDA, GENERIC = PROFILES.values()
+USDM, SPOT, OANDA, GENERIC = (PROFILES[name] for name in ("binance-usdm", "binance-spot", "oanda", "generic"))
 any_order = st.sampled_from(BROKERS).flatmap(lambda broker: st.tuples(st.just(broker), expressible(broker)))
 
 

@@ -16,7 +16,7 @@ from tests.brokers.support import API_KEY, SIGNATURE
 
 PROFILES: dict[str, Profile] = {
     name: build(Broker.model_validate({"profile": name, "base_url": "https://broker.example"}))
-    for name in ("binance-usdm", "binance-spot", "oanda", "generic")
+    for name in ("binance-usdm", "binance-spot", "oanda", "projectx", "openalgo", "generic")
 }
 every_profile = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 
@@ -32,6 +32,11 @@ PATHS = [
     "/v3/accounts/1/orders/@x/cancel",
     "/v3/accounts/1/trades/7/orders",
     "/v3/accounts/1/positions/EUR_USD/close",
+    "/api/Order/place",
+    "/api/Order/cancel",
+    "/api/Auth/loginKey",
+    "/api/Position/closeContract",
+    *(f"/api/v1/{name}" for name in ("placeorder", "placesmartorder", "basketorder", "cancelallorder", "quotes")),
 ]
 NAMES = [
     "symbol",
@@ -71,7 +76,10 @@ KEYS = [
     "orderId",
     "algoId",
 ]
-known_keys = st.sampled_from([*KEYS, *TRANSACTIONS, "status", "algoStatus", "stopLoss", "type"])
+GATEWAY = ["success", "customTag", "accountId", "contractId", "orders"]
+OPENALGO = ["orderid", "results", "message", "apikey", "data", "order_status"]
+OTHERS = ["status", "algoStatus", "stopLoss", "type"]
+known_keys = st.sampled_from([*KEYS, *TRANSACTIONS, *GATEWAY, *OPENALGO, *OTHERS])
 near_json = st.dictionaries(known_keys, any_json | st.dictionaries(known_keys, any_json, max_size=3), max_size=5)
 bodies = st.one_of(
     st.binary(max_size=200),

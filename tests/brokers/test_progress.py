@@ -10,7 +10,7 @@ from sidecar.words import OrderState
 from tests.brokers.support import SIGNATURE, answer, body, error, form, query
 from tests.brokers.test_profiles_hold_for_any_bytes import PROFILES
 
-USDM, SPOT, OANDA, GENERIC = PROFILES.values()
+USDM, SPOT, OANDA, GENERIC = (PROFILES[name] for name in ("binance-usdm", "binance-spot", "oanda", "generic"))
 WORKING, FILLED, REJECTED, CANCELLED, EXPIRED = (
     OrderState.WORKING, OrderState.FILLED, OrderState.REJECTED, OrderState.CANCELLED, OrderState.EXPIRED
 )  # fmt: skip

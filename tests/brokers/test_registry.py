@@ -5,7 +5,7 @@ from sidecar.brokers.registry import build
 from sidecar.config.model import Broker
 from sidecar.words import Effect, Priority
 
-PROFILES = ["binance-usdm", "binance-spot", "oanda", "generic"]
+PROFILES = ["binance-usdm", "binance-spot", "oanda", "projectx", "openalgo", "generic"]
 every_profile = pytest.mark.parametrize("name", PROFILES)
 
 

@@ -66,12 +66,20 @@ class Wire:
 class Bench:
     """A gateway with a scripted wire; everything that it told is in `told`."""
 
-    def __init__(self, script: Iterable[Step], *, takes: float = 0.1, seed: int = 1, **settings: Any) -> None:
-        self.clock = VirtualClock()
+    def __init__(
+        self,
+        script: Iterable[Step],
+        *,
+        takes: float = 0.1,
+        seed: int = 1,
+        clock: VirtualClock | None = None,
+        **settings: Any,
+    ) -> None:
+        self.clock = VirtualClock() if clock is None else clock
         self.told: list[Event] = []
         bus = Bus(self.clock)
         for kind in Event.__args__:
-            bus.subscribe(kind, self.told.append)
+            bus.subscribe(kind, self._hear)
         usual = {"profile": "binance-usdm", "base_url": "http://127.0.0.1:1", "maintenance": {"consecutive_503": 1000}}
         broker = Broker.model_validate(usual | settings)
         rng = Random(seed)
@@ -88,6 +96,9 @@ class Bench:
         )
         self.wire = Wire(self.clock, list(script), takes)
         self.gateway._transport.send = self.wire.send  # type: ignore[method-assign] # the seam under test
+
+    def _hear(self, event: Event) -> None:
+        self.told.append(event)  # wherever `told` is now: benches of one broker may share it
 
     def call(self, request: Request, deadline: float | None = 60.0) -> Result:
         return self.clock.run(self.gateway.run(request, deadline_seconds=deadline))

@@ -88,6 +88,34 @@ def test_what_does_not_go_together_is_told(
     assert SECRET not in str(problems)
 
 
+PROJECTX = "brokers:\n  topstep:\n    profile: projectx\n    base_url: https://api.topstepx.com\n"
+
+
+def test_a_projectx_user_may_stand_in_the_file_and_his_key_beside_it(tmp_path: Path, files: dict[str, Path]) -> None:
+    section = f"    credentials: {{user_name: ada, key_file: {files['key']}}}\n"
+    keys = keys_of(accepted(tmp_path, NO_TCP % tmp_path + PROJECTX + section).config.brokers["topstep"].credentials)
+    assert keys is not None
+    assert (keys.user_name, keys.key) == ("ada", f"key-{SECRET}")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "wrong"),
+    [
+        ("user_name: ada", "", "API key is missing"),
+        ("key_file: {key}", "", "user's name is missing"),
+        ("user_name: ada, user_name_file: {token}, key_file: {key}", "user_name_file", "beside user_name"),
+        ("user_name: ada, key_file: {key}, secret_file: {secret}", "secret_file", "says nothing to the projectx"),
+    ],
+)
+def test_a_projectx_login_takes_a_name_and_a_key(
+    tmp_path: Path, files: dict[str, Path], section: str, key: str, wrong: str
+) -> None:
+    text = section.format(**files)
+    (problem,) = problems_of(tmp_path, f"{NO_TCP % tmp_path}{PROJECTX}    credentials: {{{text}}}\n")
+    assert problem.key == ".".join(filter(None, ("brokers.topstep.credentials", key)))
+    assert wrong in problem.wrong
+
+
 def test_an_empty_file_is_told(tmp_path: Path, files: dict[str, Path]) -> None:
     files["token"].write_text("\n")
     section = f"    credentials: {{token_file: {files['token']}}}\n"

@@ -31,17 +31,22 @@ class Series:
 class Prometheus:
     """A server that scrapes one sidecar; its storage is in `folder`."""
 
-    def __init__(self, folder: Path, target: str) -> None:
+    def __init__(self, folder: Path, target: str, rules: Path | None = None, alertmanager: str = "") -> None:
+        """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`."""
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "prometheus.yml"
         scraped = [{"job_name": "sidecar", "static_configs": [{"targets": [target]}]}]
         interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
-        config.write_text(yaml.safe_dump({"global": {"scrape_interval": interval}, "scrape_configs": scraped}))
+        settings: dict[str, Any] = {"global": {"scrape_interval": interval}, "scrape_configs": scraped}
+        if rules is not None:
+            settings["rule_files"] = [f"{rules}/*.yaml"]
+            settings["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+        config.write_text(yaml.safe_dump(settings))
         self._log = folder / "prometheus.log"
         with self._log.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - the real thing is what is wanted
                 [
-                    _binary("prometheus"),
+                    binary("prometheus"),
                     f"--config.file={config}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address={self.url.removeprefix('http://')}",
@@ -53,9 +58,9 @@ class Prometheus:
 
     @classmethod
     @contextmanager
-    def scraping(cls, folder: Path, target: str) -> Iterator[Self]:
+    def scraping(cls, folder: Path, target: str, rules: Path | None = None, alertmanager: str = "") -> Iterator[Self]:
         """Scrape `host:port` until the block ends."""
-        prometheus = cls(folder, target)
+        prometheus = cls(folder, target, rules, alertmanager)
         try:
             prometheus._wait_until_ready()
             yield prometheus
@@ -115,14 +120,15 @@ class Prometheus:
 def complaints(page: bytes) -> str:
     """What `promtool check metrics` finds wrong with a page in the text format; empty when nothing."""
     checked = subprocess.run(  # noqa: S603 - likewise
-        [_binary("promtool"), "check", "metrics"], input=page, capture_output=True, check=False
+        [binary("promtool"), "check", "metrics"], input=page, capture_output=True, check=False
     )
     said = (checked.stdout + checked.stderr).decode()
     assert checked.returncode == 0 or said
     return said
 
 
-def _binary(name: str) -> str:
-    found = shutil.which(name)
-    assert found is not None, f"{name} is not installed: scripts/setup test installs it"
+def binary(*names: str) -> str:
+    """Where a program is, by the first of its names that is installed."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    assert found is not None, f"{names[0]} is not installed: scripts/setup test installs it"
     return found

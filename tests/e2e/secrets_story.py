@@ -24,13 +24,13 @@ from sidecar.simulator.faults import FaultKind
 from tests.e2e import bots
 from tests.e2e.bots import AsyncCcxtBot, CcxtBot, ConnectorBot, OandaBot
 from tests.e2e.collectors import SOON, http_collector
-from tests.e2e.conftest import QUICK
 from tests.e2e.raw import RawBroker, answer
-from tests.e2e.stack import ACCOUNT, Child, Sidecar, Simulated, command, until
+from tests.e2e.stack import ACCOUNT, QUICK, Child, Sidecar, Simulated, command, until
 
 SECRETS = {
     "api key": "ApiKey7Zq4Xw9Rt2",  # Shorter than a real one: nothing may rely on its length.
     "api secret": "ApiSecret5Lm8Kj3Hg",
+    "key in a body": "KeyInABody6Rt8Yu",
     "bearer token": "Bearer/Token+6Vb1=Nc0",
     "sidecar token": "SidecarToken.9Pf3~Ds7",
     "wrong token": "WrongToken1Ty6Uk",
@@ -130,6 +130,7 @@ def stranger(name: str, folder: Path, stack: ExitStack) -> Simulated:
         "STRANGER_KEY": SECRETS["api key"],
         "STRANGER_SECRET": SECRETS["api secret"],
         "STRANGER_TOKEN": SECRETS["bearer token"],
+        "STRANGER_OPENALGO_KEY": SECRETS["key in a body"],
     }
     child = Child([name], folder / f"{name}.log", environment, module="tests.e2e.strangers")
     stack.callback(child.stop)
@@ -138,7 +139,7 @@ def stranger(name: str, folder: Path, stack: ExitStack) -> Simulated:
 
 def live(story: Story, folder: Path, stack: ExitStack) -> None:
     """Everything that can happen, and everything that can be asked."""
-    binance, oanda = stranger("binance", folder, stack), stranger("oanda", folder, stack)
+    binance, oanda, openalgo = (stranger(name, folder, stack) for name in ("binance", "oanda", "openalgo"))
     echo = stack.enter_context(RawBroker.listening())
     echo.reply = parrot
     collected = stack.enter_context(http_collector())
@@ -149,8 +150,10 @@ def live(story: Story, folder: Path, stack: ExitStack) -> None:
         {
             "binance": QUICK | {"profile": "binance-usdm", "base_url": binance.url} | hasty,
             "oanda": QUICK | {"profile": "oanda", "base_url": oanda.url} | hasty,
+            "openalgo": QUICK | {"profile": "openalgo", "base_url": openalgo.url} | hasty,
             "echo": QUICK | {"profile": "binance-usdm", "base_url": echo.url} | hasty,
             "parrot": QUICK | {"profile": "oanda", "base_url": echo.url} | hasty,
+            "starling": QUICK | {"profile": "openalgo", "base_url": echo.url} | hasty,
         },
         SOON,
         module="tests.e2e.crashing",
@@ -164,6 +167,7 @@ def live(story: Story, folder: Path, stack: ExitStack) -> None:
     following = threading.Thread(target=lambda: follow(sidecar, events))
     following.start()
     trade(story, sidecar, binance, oanda)
+    trade_by_body(story, sidecar, openalgo)
     provoke(story, sidecar)
     story.received = echo.requests
     ask(story, sidecar)
@@ -192,7 +196,15 @@ def parrot(request: bytes) -> bytes:
     if "/text" in words:
         return f"HTTP/1.1 500 {line}\r\nContent-Length: {len(line)}\r\n\r\n{line}".encode()
     return answer(
-        400, {"code": -2014, "msg": f"API-key format invalid: {line}", "errorMessage": line}, f"X-Echo: {line}"
+        400,
+        {
+            "code": -2014,
+            "msg": f"API-key format invalid: {line}",
+            "errorMessage": line,
+            "status": "error",
+            "message": line,
+        },
+        f"X-Echo: {line}",
     )
 
 
@@ -224,6 +236,33 @@ def meet_faults(sidecar: Sidecar, broker: Simulated, *pair: bots.Bot) -> None:
             with suppress(Exception):  # what a library makes of it is another test's business
                 act()
             until(lambda: recovered(broker), "the simulator listens again")
+            if kind in SHUTTING:
+                sidecar.calm()
+
+
+def trade_by_body(story: Story, sidecar: Sidecar, openalgo: Simulated) -> None:
+    """Orders and questions whose key is in the body, with every fault, and to a broker that repeats everything."""
+    shown = {"Content-Type": "application/json"} | proxy_authorization(SECRETS["sidecar token"])
+    order = {"strategy": "tests", "exchange": "NSE", "symbol": "SBIN", "action": "BUY", "quantity": "1"}
+    bodies: dict[str, dict[str, Any]] = {
+        "placeorder": order,
+        "placesmartorder": order | {"position_size": "1"},
+        "basketorder": {"strategy": "tests", "orders": [order]},
+        "cancelorder": {"strategy": "tests", "orderid": SECRETS["key in a body"]},
+        "quotes": order,
+        "nobodyknows": order,
+    }
+    for endpoint, fields in bodies.items():
+        body = json.dumps({"apikey": SECRETS["key in a body"]} | fields)
+        for broker in ("openalgo", "starling"):
+            say(story, sidecar, f"POST /{broker}/api/v1/{endpoint}", shown, body)
+    body = json.dumps({"apikey": SECRETS["key in a body"]} | order)
+    for kind in FaultKind:
+        for endpoint in ("placeorder", "quotes"):
+            openalgo.fault(kind, seconds=0.1)
+            with suppress(Exception):  # an answer that was spoilt is another test's business
+                say(story, sidecar, f"POST /openalgo/api/v1/{endpoint}", shown, body)
+            until(lambda: recovered(openalgo), "the simulator listens again")
             if kind in SHUTTING:
                 sidecar.calm()
 

@@ -16,6 +16,14 @@ from typing import Any
 
 import yaml
 
+# Short, so that faults are over soon; long enough for a busy machine.
+QUICK: dict[str, Any] = {
+    "deadline_seconds": 6,
+    "timeouts": {"connect_seconds": 1, "answer_seconds": 1},
+    "retry": {"attempts": 5, "base_seconds": 0.1, "factor": 2, "max_seconds": 1, "jitter": 0.1, "budget_floor": 1000},
+    "maintenance": {"base_seconds": 0.1, "max_seconds": 0.2, "jitter": 0.1, "consecutive_503": 10},
+    "breaker": {"failures": 50, "recovery_seconds": 0.3},
+}
 START_SECONDS = 20.0
 KEY, SECRET, TOKEN = "demo-key", "demo-secret", "demo-token"
 ACCOUNT = "101-001-1234567-001"

@@ -1,4 +1,4 @@
-"""A simulator whose accounts have secrets of their own: `python -m tests.e2e.strangers binance|oanda`.
+"""A simulator whose accounts have secrets of their own: `python -m tests.e2e.strangers binance|oanda|openalgo`.
 
 The secrets come by the environment, so that no command line shows them.
 """
@@ -11,12 +11,15 @@ from sidecar.simulator.binance import BinanceBroker, Credentials
 from sidecar.simulator.control import PREFIX
 from sidecar.simulator.oanda.exchange import AccountSpec
 from sidecar.simulator.oanda.simulated import OandaBroker
+from sidecar.simulator.openalgo import Account, OpenAlgoBroker
 from sidecar.simulator.server import Broker, Simulator
 
 
 def broker(name: str) -> Broker:
     if name == "oanda":
         return OandaBroker(accounts=[AccountSpec(token=os.environ["STRANGER_TOKEN"])])
+    if name == "openalgo":
+        return OpenAlgoBroker(accounts=[Account(os.environ["STRANGER_OPENALGO_KEY"])])
     return BinanceBroker(accounts=[Credentials(os.environ["STRANGER_KEY"], os.environ["STRANGER_SECRET"])])
 
 

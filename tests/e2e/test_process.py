@@ -16,10 +16,9 @@ from typing import Any, Self
 
 import pytest
 
-from tests.e2e.conftest import QUICK
 from tests.e2e.load import ENDPOINT, PATH, Load, market_order
 from tests.e2e.raw import RawBroker
-from tests.e2e.stack import TOKEN, Sidecar, Simulated, command, until
+from tests.e2e.stack import QUICK, TOKEN, Sidecar, Simulated, command, until
 
 pytestmark = pytest.mark.e2e
 

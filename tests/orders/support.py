@@ -42,7 +42,16 @@ class FullStore(InlineStore):
 class Desk:
     """A gateway with keys. Each `run` is the life of one process: the state file and the broker are what stays."""
 
-    def __init__(self, folder: Path, script: Iterable[Step], *, seconds: float = 86400, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        script: Iterable[Step],
+        *,
+        seconds: float = 86400,
+        client_id_seconds: float = 0,
+        **settings: Any,
+    ) -> None:
+        self.client_id_seconds = client_id_seconds
         self.path = folder / "state.db"
         self.seconds = seconds
         self.bench = Bench(script, **settings)
@@ -58,7 +67,13 @@ class Desk:
             await self.store.open()
             keys = None if stateless else Keys(self.store, "binance", self.seconds, self.clock)
             self.front = IdempotentGateway(
-                self.bench.gateway, PROFILE, keys, deadline_seconds=60, bus=self.bench.gateway._bus, clock=self.clock
+                self.bench.gateway,
+                PROFILE,
+                keys,
+                deadline_seconds=60,
+                bus=self.bench.gateway._bus,
+                clock=self.clock,
+                client_id_seconds=self.client_id_seconds,
             )
             try:
                 return await life()

@@ -12,8 +12,9 @@ from sidecar.calls.model import Result
 from sidecar.calls.transport import MaybeSent, NotSent
 from sidecar.orders.idempotency import LARGEST_KEPT_BYTES
 from sidecar.orders.keys import SWEPT_AT_ONCE
+from sidecar.wire import Request
 from sidecar.words import BreakerMode, Outcome, RefusalKind
-from tests.calls.scripted import AMBIGUOUS, BAD_KEY, DEFINITE, FILLED, MARGIN, READ, Step, answer, order
+from tests.calls.scripted import AMBIGUOUS, BAD_KEY, CANCEL, DEFINITE, FILLED, MARGIN, READ, Step, answer, order
 from tests.orders.support import HEADER, Desk, keyed
 
 ONE_ATTEMPT: dict[str, Any] = {"retry": {"attempts": 1}}
@@ -350,3 +351,49 @@ def test_neither_signature_nor_api_key_is_kept(tmp_path: Path) -> None:
     assert FILLED.body in kept
     assert b"5ec12e7" not in kept
     assert b"the-api-key" not in kept
+
+
+# Client ids that count as keys
+
+
+def test_a_client_id_counts_as_a_key_only_where_that_is_configured(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [FILLED])
+    request = order(newClientOrderId="mine")
+    desk.run(lambda: twice(desk, request, request))
+    assert desk.sent == 2
+
+
+def test_the_same_order_with_the_same_client_id_is_sent_once_also_across_a_restart(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [FILLED], client_id_seconds=60)
+    first = desk.once(order(newClientOrderId="mine", timestamp="1"))
+    again = desk.once(order(newClientOrderId="mine", timestamp="2"))
+    assert desk.sent == 1
+    assert again.answer.body == first.answer.body
+    assert again.fate.source == "store"
+
+
+def test_another_order_with_the_same_client_id_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [FILLED], client_id_seconds=60)
+    desk.once(order(newClientOrderId="mine"))
+    refused = desk.once(order(newClientOrderId="mine", quantity="2"))
+    assert (desk.sent, refused.answer.status) == (1, 422)
+
+
+def test_a_client_id_may_be_used_again_once_its_time_is_over(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [FILLED], client_id_seconds=60)
+    desk.once(order(newClientOrderId="mine"))
+    desk.clock.advance(61)
+    desk.once(order(newClientOrderId="mine"))
+    assert desk.sent == 2
+
+
+def test_cancels_and_orders_without_a_client_id_are_no_concern_of_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [FILLED], client_id_seconds=60)
+    desk.run(lambda: twice(desk, CANCEL, CANCEL))
+    desk.run(lambda: twice(desk, order(), order()))
+    assert desk.sent == 4
+
+
+async def twice(desk: Desk, first: Request, second: Request) -> None:
+    await desk.send(first)
+    await desk.send(second)

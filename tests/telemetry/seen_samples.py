@@ -21,11 +21,13 @@ from sidecar.words import (
     BrokerState,
     ClockSource,
     Effect,
+    LoginResult,
     LookResult,
     OrderState,
     Outcome,
     Priority,
     RefusalKind,
+    Severity,
     Why,
 )
 
@@ -97,6 +99,7 @@ SAMPLES: dict[type, Event] = {
         ATTEMPT,
         events.OrderLookedUp("binance", "place_order", 1, LookResult.FOUND, "FILLED"),
         events.ClockOffsetLearnt("binance", None, 1.5, ClockSource.SERVER_TIME),
+        events.LoginFinished("binance", LoginResult.REFUSED, "auth", "InvalidCredentials"),
         REFUSED_CALL,
         events.CallReplayed("binance", "place_order", "replayed"),
         events.OrderStateChanged(
@@ -108,6 +111,9 @@ SAMPLES: dict[type, Event] = {
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),
         events.StreamClosed("binance", "price_stream", "lost"),
+        events.ErrorRaised("00000000000000e1", "binance", "banned", Severity.CRITICAL, 1),
+        events.ErrorResolved("00000000000000e1", "binance", "banned", Severity.CRITICAL, 3, 120.0, "over"),
+        events.NotificationSent("chat", Severity.CRITICAL, "failed", "no connection"),
         events.Started("9.8.7", "momentum", 0.4),
         events.Stopped("SIGTERM", 0),
     )

@@ -16,6 +16,7 @@ EVENT_TYPES: Mapping[type, str] = {
     events.LimitThreshold: "limit_threshold",
     events.LimitLearnt: "limit_learnt",
     events.LimitReset: "limit_reset",
+    events.LoginFinished: "login_finished",
     events.CallReplayed: "call_replayed",
     events.OrderStateChanged: "carried_order_changed",
     events.OrderRefused: "carried_order_refused",
@@ -23,6 +24,8 @@ EVENT_TYPES: Mapping[type, str] = {
     events.CallRefused: "request_refused",
     events.StreamOpened: "stream_opened",
     events.StreamClosed: "stream_closed",
+    events.ErrorResolved: "error_resolved",
+    events.NotificationSent: "notification",
     events.Started: "sidecar_started",
     events.Stopped: "sidecar_stopped",
 }

@@ -13,6 +13,7 @@ from sidecar.telemetry.metrics.accept import CONTENT_TYPES, wants_openmetrics
 from sidecar.telemetry.metrics.breakers import BreakerMetrics
 from sidecar.telemetry.metrics.calls import CallMetrics
 from sidecar.telemetry.metrics.condition import ConditionMetrics
+from sidecar.telemetry.metrics.errors import ErrorMetrics, ReadErrors
 from sidecar.telemetry.metrics.families import AnyFamily
 from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
 from sidecar.telemetry.metrics.limits import LimitMetrics
@@ -35,7 +36,8 @@ class Metrics(Collector):
     `registry` holds them, and those of the process (processor, memory, files, garbage collection), for whoever speaks
     `prometheus_client`; it is not the global one. `traced` tells which calls have a trace, so that exemplars name only
     traces that exist. `read_audit`, `read_spans` and `read_store` tell how the audit log, the trace export and the
-    state file fare, `read_orders` how the carried orders stand.
+    state file fare, `read_orders` how the carried orders stand, `read_errors` how many errors last. `channels`
+    are those that people are notified by.
 
     Use it from the event loop's thread only.
     """
@@ -49,12 +51,15 @@ class Metrics(Collector):
         traced: Callable[[CallFinished], bool] = _never,
         read_audit: ReadAudit | None = None,
         read_spans: ReadSpans | None = None,
+        read_errors: ReadErrors | None = None,
+        channels: Sequence[str] = (),
         read_store: ReadStore | None = None,
         read_orders: ReadOrders | None = None,
     ) -> None:
         self._shapes = tuple(shapes)
         self._own = OwnMetrics(bot=bot, version=version)
         self._orders, self._store = OrderMetrics(shapes), StoreMetrics()
+        self._errors, self._read_errors = ErrorMetrics(shapes, channels), read_errors
         self._read_audit, self._read_spans = read_audit, read_spans
         self._read_store, self._read_orders = read_store, read_orders
         self._subjects: tuple[Subject, ...] = (
@@ -65,6 +70,7 @@ class Metrics(Collector):
             LimitMetrics(shapes, traced),
             StreamMetrics(shapes),
             TruthMetrics(shapes),
+            self._errors,
             self._orders,
             self._store,
             self._own,
@@ -110,6 +116,8 @@ class Metrics(Collector):
             self._own.show_audit(self._read_audit())
         if self._read_spans is not None:
             self._own.show_spans(self._read_spans())
+        if self._read_errors is not None:
+            self._errors.show(self._read_errors())
         if self._read_store is not None:
             self._store.show(self._read_store())
         if self._read_orders is not None:

@@ -15,7 +15,7 @@ from sidecar.telemetry.audit.clean import clean_fields
 from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.news.repeats import spoken
 from sidecar.telemetry.news.stories import Stories, Story
-from sidecar.words import BreakerState, BrokerState, Effect, OrderState, Outcome, RefusalKind
+from sidecar.words import BreakerState, BrokerState, Effect, LoginResult, OrderState, Outcome, RefusalKind
 
 _log = structlog.get_logger("sidecar")
 
@@ -79,8 +79,10 @@ class NewsLog:
         bus.subscribe(events.LimitLearnt, _limit_learnt)
         bus.subscribe(events.LimitReset, _limit_reset)
         bus.subscribe(events.ClockOffsetLearnt, _clock_offset)
+        bus.subscribe(events.LoginFinished, _login)
         bus.subscribe(events.StreamClosed, self._stream_closed)
         bus.subscribe(events.StreamOpened, self._stream_opened)
+        bus.subscribe(events.NotificationSent, self._notification)
         bus.subscribe(events.Started, _started)
         bus.subscribe(events.Stopped, _stopped)
 
@@ -346,6 +348,30 @@ class NewsLog:
         for story in self._stories.told.get(("stream", event.broker, event.stream), {}).values():
             story.ended(now)
 
+    # Notifications
+
+    def _notification(self, event: events.NotificationSent) -> None:
+        where = ("notification", event.channel)
+        if event.result == "sent":
+            for story in self._stories.told.get(where, {}).values():
+                story.ended(self._now())
+        if event.result != "failed":
+            return
+        story = self._stories.get(
+            where,
+            (),
+            lambda condition: Story(
+                condition,
+                subject=event.channel,
+                again="notifications cannot be delivered",
+                over="notifications are delivered again",
+                unit="failure",
+                fields={"channel": event.channel},
+                say=_log.error,
+            ),
+        )
+        story.happened(self._now(), f"a notification could not be delivered: {event.detail}")
+
 
 def _unknown(call: CallFinished) -> None:
     attempt = _last_attempt(call)
@@ -413,6 +439,18 @@ def _clock_offset(event: events.ClockOffsetLearnt) -> None:
         offset=round(event.offset, 3),
         source=str(event.source),
     )
+
+
+def _login(event: events.LoginFinished) -> None:
+    match event.result:
+        case LoginResult.OK:
+            _log.info(f"{event.broker}: logged in", broker=event.broker)
+            return
+        case LoginResult.REFUSED:
+            say, what = _log.error, "the broker refused the login; check the credentials"
+        case LoginResult.FAILED:
+            say, what = _log.warning, "the login brought no usable answer"
+    say(f"{event.broker}: {what}", broker=event.broker, reason=event.reason, code=event.code)
 
 
 def _started(event: events.Started) -> None:

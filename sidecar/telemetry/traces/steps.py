@@ -20,6 +20,7 @@ STEP_NAMES: Mapping[type, str] = {
     events.RetryDenied: "retry_denied",
     events.OrderLookedUp: "order_looked_up",
     events.ClockOffsetLearnt: "clock_offset_learnt",
+    events.LoginFinished: "login_finished",
 }
 """Events that become span events, and their names there."""
 

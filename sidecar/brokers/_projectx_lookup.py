@@ -1,0 +1,128 @@
+"""What became of a ProjectX order: searched for by its tag, or asked for by its number, and told as its answer would.
+
+[doc] `Order/search` lists an account's orders of a span of time, whatever their state; `searchOpen` leaves out the
+suspended children of brackets.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from sidecar.brokers._answers import json_of, short
+from sidecar.brokers._projectx_endpoints import fields_of
+from sidecar.brokers.profile import Finding, Intent, Look, Progress
+from sidecar.wire import Answer, Headers, Request
+from sidecar.words import OrderState
+
+STATES: Final[Mapping[int, str]] = {
+    0: "None", 1: "Open", 2: "Filled", 3: "Cancelled", 4: "Expired", 5: "Rejected", 6: "Pending",
+    7: "PendingCancellation", 8: "Suspended",
+}  # fmt: skip
+"""[doc] OrderStatus."""
+_STATES: Final[Mapping[int, OrderState]] = {
+    1: OrderState.WORKING, 2: OrderState.FILLED, 3: OrderState.CANCELLED, 4: OrderState.EXPIRED, 5: OrderState.REJECTED,
+    7: OrderState.WORKING, 8: OrderState.WORKING,
+}  # fmt: skip
+_SLACK_SECONDS: Final = 2.0
+"""The broker's clock is known to a second at worst."""
+_JSON: Final = ((b"Content-Type", b"application/json"),)
+_NONE, _CANCELLED, _REJECTED, _PENDING = 0, 3, 5, 6
+_OPEN_TO_DOUBT: Final = frozenset({_NONE, _PENDING})
+_ENDED: Final = frozenset({2, 4, 5})
+_PLACE_REJECTED: Final = 2
+"""[doc] PlaceOrderErrorCode OrderRejected."""
+_CANCEL_REJECTED: Final = 3
+"""[doc] CancelOrderErrorCode Rejected."""
+
+Fields = Mapping[str, object]
+
+
+def look(request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
+    """A look at the order that the request places or cancels; None when it names none."""
+    asked = fields_of(request.body)
+    headers = (*_JSON, *(pair for pair in request.headers if pair[0].lower() == b"authorization"))
+    account = asked.get("accountid")
+    if not _whole(account):
+        return None
+    if intent.endpoint.name == "cancel_order" and _whole(asked.get("orderid")):
+        return _look_at_cancelled({"accountId": account, "orderId": asked["orderid"]}, headers)
+    if intent.endpoint.name == "place_order" and intent.client_id:
+        return _look_at_placed(asked, intent.client_id, headers, since)
+    return None
+
+
+def _look_at_placed(asked: Fields, tag: str, headers: Headers, since: Callable[[], float]) -> Look:
+    earliest = since() - _SLACK_SECONDS
+    body = {"accountId": asked["accountid"], "startTimestamp": datetime.fromtimestamp(earliest, UTC).isoformat()}
+    said = _read((yield _question("/api/Order/search", body, headers)))
+    listed = said.get("orders")
+    orders = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    mine = [
+        order
+        for order in orders
+        if order.get("customTag") == tag
+        and order.get("contractId") == asked.get("contractid")
+        and order.get("side") == asked.get("side")
+        # A child of a bracket may bear its parent's tag.
+        and not order.get("parentOrderId")
+        and (_time(order.get("creationTimestamp")) or 0.0) >= earliest
+    ]
+    if len(mine) != 1 or not _whole(mine[0].get("id")):
+        return None
+    number, status = mine[0]["id"], _state(mine[0])
+    word = STATES.get(status, "Unknown")
+    if status in _OPEN_TO_DOUBT:
+        return Finding(word, None)
+    how_far = Progress(_STATES[status], str(number), f"{word} {short(mine[0].get('fillVolume'))}".strip())
+    if status == _REJECTED:
+        return Finding(word, _told(_PLACE_REJECTED, "The order was rejected.", {"orderId": number}), how_far)
+    return Finding(word, _told(0, None, {"orderId": number}), how_far)
+
+
+def _look_at_cancelled(body: Fields, headers: Headers) -> Look:
+    said = _read((yield _question("/api/Order/searchById", body, headers)))
+    order = said.get("order")
+    if not isinstance(order, dict) or order.get("id") != body["orderId"]:
+        return None
+    status = _state(order)
+    word = STATES.get(status, "Unknown")
+    if status == _CANCELLED:
+        return Finding(word, _told(0, None, {}))
+    if status in _ENDED:
+        return Finding(word, _told(_CANCEL_REJECTED, f"The order is {word.lower()} already.", {}))
+    return Finding(word, None)
+
+
+def _question(path: str, body: Fields, headers: Headers) -> Request:
+    return Request("POST", path, headers, json.dumps(body).encode())
+
+
+def _told(code: int, text: str | None, more: Fields) -> Answer:
+    body = {**more, "success": not code, "errorCode": code, "errorMessage": text}
+    return Answer(200, _JSON, json.dumps(body).encode(), "OK")
+
+
+def _read(answer: Answer) -> Fields:
+    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    return said if isinstance(said, dict) and said.get("success") is True else {}
+
+
+def _state(order: Fields) -> int:
+    status = order.get("status")
+    return status if isinstance(status, int) and status in STATES else _NONE
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _time(told: object) -> float | None:
+    """[doc] Times are ISO 8601 with an offset; one without is taken for UTC."""
+    if not isinstance(told, str):
+        return None
+    try:
+        found = datetime.fromisoformat(told)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,142 @@
+"""What the alerts about the sidecar itself must say, and when."""
+
+from tests.alerts.promtool import BOT, BROKER, TARGET, Case, during, once, own, series
+
+UP = f'up{{{TARGET},bot="momentum",broker_sidecar="expected"}}'
+
+CASES = (
+    Case(
+        alert="SidecarAbsent",
+        severity="critical",
+        error_type="sidecar_absent",
+        hears={UP: during(10, 20, 0, otherwise=1)},
+        fires=12,
+        ends=21,
+        labels=BOT,
+        summary="A bot's sidecar is not there",
+        description="The sidecar of momentum has not answered for two minutes; the bot cannot reach its brokers "
+        "through it, and nobody watches its orders.",
+        action="Start it again; look after open positions until then.",
+    ),
+    Case(
+        alert="SidecarStartupFailed",
+        severity="error",
+        error_type="startup_failed",
+        hears={
+            series("sidecar_errors_total", error_type="startup_failed", severity="error"): once(10),
+            series("sidecar_errors_unresolved", error_type="startup_failed", severity="error"): during(10, 90),
+        },
+        fires=10,
+        ends=94,
+        labels=BROKER,
+        summary="The sidecar could not make sure that trading is possible",
+        description="The start-up checks of momentum at binance failed. Times in the last hour: 1.",
+        action="Read which check failed; the sidecar keeps trying.",
+    ),
+    Case(
+        alert="SidecarRestarting",
+        severity="error",
+        error_type="restarting",
+        hears={own("process_start_time_seconds"): "1000x4 1300 1360 1420 1480x600"},
+        fires=8,
+        ends=68,
+        labels=BOT,
+        summary="The sidecar keeps restarting",
+        description="Restarts of the sidecar of momentum in the last hour: 4.",
+        action="Read the end of its log before each restart; memory and the disk are the usual suspects.",
+    ),
+    Case(
+        alert="SidecarDatabase",
+        severity="error",
+        error_type="database",
+        hears={
+            own("sidecar_errors_total", error_type="database", severity="error"): once(10),
+            own("sidecar_errors_unresolved", error_type="database", severity="error"): during(10, 20),
+        },
+        fires=10,
+        ends=71,
+        labels=BOT,
+        summary="The state file cannot be written",
+        description="The state file of momentum could not be written; what cannot be written down is not sent. "
+        "Times in the last hour: 1.",
+        action="Make room on the disk, or mend it.",
+    ),
+    Case(
+        alert="SidecarAuditBroken",
+        severity="error",
+        error_type="audit_broken",
+        hears={
+            own("sidecar_audit_chain_intact"): during(10, 12, 0, otherwise=1),
+            own("sidecar_audit_dropped_events_total"): "0x600",
+        },
+        fires=10,
+        ends=16,
+        labels=BOT,
+        summary="The audit log has lost lines",
+        description="The audit log of momentum no longer holds everything that happened.",
+        action="Keep the audit directory as it is, verify it, and tell whoever answers for compliance.",
+    ),
+    Case(
+        alert="SidecarAuditFailed",
+        severity="error",
+        error_type="audit_failed",
+        hears={
+            own("sidecar_errors_total", error_type="audit_failed", severity="error"): "0x600",
+            own("sidecar_audit_queued_events"): during(10, 30),
+            own("sidecar_audit_last_write_timestamp_seconds"): "0+60x10 600x19 0+60x600",
+        },
+        fires=16,
+        ends=31,
+        labels=BOT,
+        summary="The audit log is not being written",
+        description="Lines of the audit log of momentum wait because writing fails; they are lost when the sidecar "
+        "ends now.",
+        action="Make room on the disk before the queue is full.",
+    ),
+    Case(
+        alert="SidecarTelemetryDropped",
+        severity="warning",
+        error_type="telemetry_dropped",
+        hears={
+            own("sidecar_spans_total", result="exported"): once(5),
+            own("sidecar_spans_total", result="dropped"): once(10, 7),
+            own("sidecar_telemetry_failures_total"): once(10, 2),
+        },
+        fires=10,
+        ends=71,
+        labels=BOT,
+        summary="Traces or events were lost",
+        description="Spans and events of momentum that were lost in the last hour: 9. Trading does not suffer.",
+        action="See whether the trace collector can be reached.",
+    ),
+    Case(
+        alert="SidecarNotificationsFailing",
+        severity="error",
+        error_type="notification_failed",
+        hears={
+            own("sidecar_notifications_total", channel="slack", severity="error", result="sent"): once(5),
+            own("sidecar_notifications_total", channel="slack", severity="error", result="failed"): once(10),
+        },
+        fires=10,
+        ends=71,
+        labels=BOT,
+        summary="The sidecar's own notifications do not arrive",
+        description="Notifications of momentum that no channel took in the last hour: 1.",
+        action="Check the channel's address and its secret.",
+    ),
+    Case(
+        alert="SidecarCallersRefused",
+        severity="warning",
+        error_type="callers_refused",
+        hears={
+            own("sidecar_refused_requests_total", listener="tcp", reason="malformed"): once(5),
+            own("sidecar_refused_requests_total", listener="tcp", reason="token"): once(10),
+        },
+        fires=10,
+        ends=71,
+        labels=BOT,
+        summary="Somebody who may not trade has knocked",
+        description="Requests to the sidecar of momentum that were turned away for who sent them, in the last hour: 1.",
+        action="Find out which program it was; a bot with an old token looks the same as a stranger.",
+    ),
+)
