@@ -18,7 +18,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("--orders", type=int, default=400, help="orders in all, 200 a round (default 400)")
     parser.add_argument("--seed", type=int, help="the first round's seed; the others follow (default: any)")
-    module = "the Python module that is run as the sidecar: tests.torture.resending, .forgetful and .unsynced are broken"
+    module = (
+        "the Python module that is run as the sidecar: tests.torture.resending, .forgetful and .unsynced are broken"
+    )
     parser.add_argument("--module", default="tests.torture.watched", help=module)
     args = parser.parse_args()
     seed = SystemRandom().randrange(1_000_000) if args.seed is None else args.seed

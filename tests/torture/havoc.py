@@ -54,7 +54,7 @@ class Havoc:
     full_disks: int = 0
 
     def __post_init__(self) -> None:
-        self.rng = Random(f"{self.seed}/havoc")  # noqa: S311
+        self.rng = Random(f"{self.seed}/havoc")
 
     def go_on_until(self, over: Callable[[], bool]) -> None:
         """Break something, again and again, until it is over."""
@@ -82,7 +82,7 @@ class Havoc:
             patiently(broker.end_faults)
 
     def _plan_faults(self, stop: Event) -> None:
-        rng = Random(f"{self.seed}/faults")  # noqa: S311
+        rng = Random(f"{self.seed}/faults")
         while not stop.wait(rng.uniform(0, 2 * self.fault_every)):
             kind = rng.choice(self.kinds)
             details: dict[str, Any] = {"method": rng.choice(_METHODS), "times": rng.choice((1, 1, 2, 4))}

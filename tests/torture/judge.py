@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from sidecar.words import OrderState
@@ -33,7 +34,7 @@ class Promise(StrEnum):
     TRUE = "told something that is not so"
     IN_TURN = "executed before an order that was accepted earlier"
     AUDITED = "the audit log is broken, or tells it otherwise"
-    SECRET = "a secret was told"  # noqa: S105 - it is none
+    SECRET = "a secret was told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _out_of_turn(evidence: Evidence) -> Iterator[Breach]:
         if life.accepted and (life.plan.broker, life.plan.client_id) in place and not _was_in_doubt(life, evidence):
             lanes[life.bot, life.plan.instrument].append(life)
     for lane in lanes.values():
-        for earlier, later in zip(lane, lane[1:], strict=False):
+        for earlier, later in pairwise(lane):
             keys = [(life.plan.broker, life.plan.client_id) for life in (earlier, later)]
             if place[keys[0]] > place[keys[1]]:
                 yield Breach(Promise.IN_TURN, later.plan.client_id, f"{earlier.plan.client_id} came before it")

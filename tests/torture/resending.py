@@ -17,9 +17,7 @@ from tests.torture.powercut import run_watched
 sound = Ledger.open_orders
 
 
-def blind_decide(
-    policy: RetryPolicy, now: Situation, rng: Random, spend: Callable[[], bool]
-) -> float | Why | None:
+def blind_decide(policy: RetryPolicy, now: Situation, rng: Random, spend: Callable[[], bool]) -> float | Why | None:
     return decide(policy, replace(now, effect=Effect.READ), rng, spend)
 
 

@@ -107,7 +107,16 @@ class Life:
 
 
 _WAYS = (Way.NEUTRAL, Way.NEUTRAL, Way.NEUTRAL, Way.ASYNC, Way.ASYNC, Way.PLAIN, Way.KEYED)
-_CARRIED_THEN = (*[Then.NOTHING] * 3, Then.LOOK, Then.WAIT, Then.WAIT, Then.TAKE_BACK, Then.TAKE_BACK, Then.CANCEL, Then.REPEAT)
+_CARRIED_THEN = (
+    *[Then.NOTHING] * 3,
+    Then.LOOK,
+    Then.WAIT,
+    Then.WAIT,
+    Then.TAKE_BACK,
+    Then.TAKE_BACK,
+    Then.CANCEL,
+    Then.REPEAT,
+)
 _PLAIN_THEN = (Then.NOTHING, Then.NOTHING, Then.CANCEL)
 _KEYED_THEN = (Then.NOTHING, Then.REPEAT, Then.REPEAT, Then.CANCEL)
 _INSTRUMENTS = {"binance": ("BTCUSDT", "ETHUSDT"), "oanda": ("EUR_USD", "USD_JPY")}
@@ -115,7 +124,7 @@ _INSTRUMENTS = {"binance": ("BTCUSDT", "ETHUSDT"), "oanda": ("EUR_USD", "USD_JPY
 
 def plans(seed: int, bot: int, count: int) -> list[Plan]:
     """The orders of one bot; the same under the same seed."""
-    rng = Random(f"{seed}/bot/{bot}")  # noqa: S311
+    rng = Random(f"{seed}/bot/{bot}")
     return [_plan(rng, f"t{seed}-{bot}-{number}") for number in range(count)]
 
 

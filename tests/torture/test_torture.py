@@ -27,11 +27,11 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Simu
 
 
 def test_whatever_fails_every_promise_is_kept(tmp_path: Path, brokers: dict[str, Simulated]) -> None:
-    report = torture(Setting(seed=20, orders=216), tmp_path, brokers)
+    report = torture(Setting(seed=20, orders=192), tmp_path, brokers)
     figures = report.figures
     assert not report.breaches, str(report)
     # It was a torture indeed.
-    assert figures["orders"] >= 216, figures
+    assert figures["orders"] >= 192, figures
     assert figures["faults"] > 20, figures
     assert figures["kills"] >= 2, figures
     assert min(figures[name] for name in ("carried", "executed", "ended filled", "ended working")) > 10, figures
@@ -50,7 +50,7 @@ def test_a_sidecar_that_accepts_before_it_writes_is_caught(tmp_path: Path, broke
 def test_a_sidecar_whose_writes_are_not_confirmed_is_caught(tmp_path: Path, brokers: dict[str, Simulated]) -> None:
     if not powercut.possible():
         pytest.skip("this machine does not let a power cut be played")
-    setting = dataclasses.replace(BRIEF, module="tests.torture.unsynced", kinds=(FaultKind.HTML,))
+    setting = dataclasses.replace(BRIEF, module="tests.torture.unsynced", orders=24, kinds=(FaultKind.HTML,))
     assert Promise.KEPT in caught(setting, tmp_path, brokers)
 
 

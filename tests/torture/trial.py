@@ -49,15 +49,14 @@ class Report:
     """All that is known of each order about which a promise was broken."""
 
     def __str__(self) -> str:
-        lines = [f"seed {self.setting.seed}: {len(self.breaches)} broken promises"]
-        for breach in self.breaches:
-            lines.append(f"  {breach.client_id or 'all'}: {breach.promise}: {breach.words}")
-        return "\n".join([*lines, *self.histories.values()])
+        head = f"seed {self.setting.seed}: {len(self.breaches)} broken promises"
+        lines = [f"  {breach.client_id or 'all'}: {breach.promise}: {breach.words}" for breach in self.breaches]
+        return "\n".join([head, *lines, *self.histories.values()])
 
 
 def torture(setting: Setting, folder: Path, brokers: Mapping[str, Simulated]) -> Report:
     """Run one round in an empty folder; the brokers begin with empty books."""
-    rng = Random(f"{setting.seed}/victim")  # noqa: S311
+    rng = Random(f"{setting.seed}/victim")
     for broker in brokers.values():
         broker.reset()
     victim = Victim(folder, brokers, setting.module, rng)
@@ -102,9 +101,7 @@ def _report(
     if fault := victim.verify_audit():
         breaches.append(Breach(Promise.AUDITED, "", fault))
     concerned = {breach.client_id for breach in breaches}
-    histories = {
-        life.plan.client_id: history(life, evidence) for life in lives if life.plan.client_id in concerned
-    }
+    histories = {life.plan.client_id: history(life, evidence) for life in lives if life.plan.client_id in concerned}
     return Report(setting, _figures(victim, havoc, evidence, breaches), breaches, histories)
 
 

@@ -1,17 +1,16 @@
 """A sidecar with a fault: its state file is written without `fsync`."""
 
-import sqlite3
 import sys
 from pathlib import Path
 
 from sidecar.cli import main
 from sidecar.store import writer
+from sidecar.store.connection import Connection
+from sidecar.store.files import connect_writer as sound
 from tests.torture.powercut import run_watched
 
-sound = writer.connect_writer
 
-
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path) -> Connection:
     connection = sound(path)
     connection.execute("PRAGMA synchronous=OFF")
     return connection

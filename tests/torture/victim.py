@@ -36,7 +36,7 @@ class Disk:
         folder.mkdir()
         self._filler = folder / "filler"
         arguments = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES},mode=0700", "torture", str(folder)]
-        self.small = os.geteuid() == 0 and subprocess.run(arguments, capture_output=True, check=False).returncode == 0
+        self.small = os.geteuid() == 0 and _succeeds(arguments)
 
     def fill(self, left: int) -> None:
         """Leave only so many bytes."""
@@ -51,7 +51,11 @@ class Disk:
     def leave(self) -> None:
         """Give the file system back."""
         if self.small:
-            subprocess.run(["umount", "-l", str(self.folder)], check=False)  # noqa: S603, S607
+            _succeeds(["umount", "-l", str(self.folder)])
+
+
+def _succeeds(arguments: list[str]) -> bool:
+    return subprocess.run(arguments, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own command
 
 
 class Victim:
@@ -83,7 +87,7 @@ class Victim:
         self.socket = home / "sidecar.sock"
         self._sidecar = Sidecar(
             home,
-            {name: broker | _BROKER for name, broker in own.items()},
+            {name: {**broker, **_BROKER} for name, broker in own.items()},
             {powercut.FOLDER: str(self._copies)} if self.can_lose_power else None,
             module=module,
             start=False,
@@ -168,5 +172,3 @@ def _fixed_port(rng: Random) -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-
-
