@@ -4,10 +4,11 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from random import SystemRandom
 
-from tests.torture.trial import Setting, torture
+from tests.torture.trial import Report, Setting, torture
 from tests.torture.victim import simulators
 
 ORDERS_A_ROUND = 200
@@ -25,22 +26,29 @@ def main() -> int:
     args = parser.parse_args()
     seed = SystemRandom().randrange(1_000_000) if args.seed is None else args.seed
     total: Counter[str] = Counter()
-    broken = []
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder, simulators(Path(folder)) as brokers:
-        for number in range(-(-args.orders // ORDERS_A_ROUND)):
-            home = Path(folder) / f"round-{number}"
-            home.mkdir()
-            orders = min(ORDERS_A_ROUND, args.orders - number * ORDERS_A_ROUND)
-            report = torture(Setting(seed + number, orders, module=args.module), home, brokers)
+    broken: list[int] = []
+    try:
+        for report in _rounds(args.orders, seed, args.module):
             total.update(report.figures)
             broken += [report.setting.seed] if report.breaches else []
             _say(f"{report}\n")
+    except KeyboardInterrupt:
+        _say("Stopped; the round that was under way does not count.\n")
     for name, figure in total.items():
         _say(f"{figure:>8}  {name}")
     if broken:
         again = ", ".join(map(str, broken))
-        _say(f"Promises were broken under these seeds: {again}. Once more: make torture N={orders} ARGS='--seed SEED'")
+        _say(f"Promises were broken under these seeds: {again}. Once more: make torture N=200 ARGS='--seed SEED'")
     return 1 if broken else 0
+
+
+def _rounds(orders: int, seed: int, module: str) -> Iterator[Report]:
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder, simulators(Path(folder)) as brokers:
+        for number, first in enumerate(range(0, orders, ORDERS_A_ROUND)):
+            home = Path(folder) / f"round-{number}"
+            home.mkdir()
+            setting = Setting(seed + number, min(ORDERS_A_ROUND, orders - first), module)
+            yield torture(setting, home, brokers)
 
 
 def _say(line: str) -> None:
