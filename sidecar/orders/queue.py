@@ -82,7 +82,17 @@ class OrderQueue:
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
-        self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
+        self._pump = Pump(
+            gateway,
+            carrier,
+            self._book,
+            settings,
+            arrive=self._arrived,
+            take_back=self._taken_back,
+            bus=bus,
+            clock=clock,
+            rng=rng,
+        )
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
         self._taking = 0
         self._chores: set[asyncio.Task[Any]] = set()
