@@ -161,12 +161,13 @@ def _cancelled_plainly(life: Life, entries: Sequence[View]) -> Iterator[Finding]
 
 
 def _plain(life: Life, entries: Sequence[View]) -> Iterator[Finding]:
-    words = [word for word in life.about("place", "repeat") if word.status]
+    said = life.about("place", "repeat")
+    words = [word for word in said if word.status]
     for word in words:
         if word.outcome == "ok" and not entries:
             yield Promise.TRUE, f"it was told as executed at {word.at:.2f} s, and is not in the book"
-    if words and words[-1].outcome in _NOT_EXECUTED and entries:
-        yield Promise.TRUE, f"it was told as not executed ({words[-1].fate}), and is in the book"
+    if said[-1].outcome in _NOT_EXECUTED and entries:
+        yield Promise.TRUE, f"it was told as not executed ({said[-1].fate}), and is in the book"
     if life.plan.way is Way.KEYED:
         yield from _replayed(words)
     yield from _cancelled_plainly(life, entries)

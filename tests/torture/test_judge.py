@@ -137,6 +137,12 @@ def test_the_fate_of_a_plain_call_is_held_against_the_book(
     assert broken([life(Way.PLAIN, word(status=200, fate=fate))], book) == breaches
 
 
+def test_a_refusal_says_nothing_of_what_was_sent_after_it() -> None:
+    refused, lost = word(status=507, fate="transient; attempts=0"), word(status=0)
+    assert broken([life(Way.KEYED, refused, lost)], [entry()]) == []
+    assert broken([life(Way.KEYED, lost, refused)], [entry()]) == [Promise.TRUE]
+
+
 def test_a_replay_must_be_the_same() -> None:
     first, other = word(status=200, fate="ok", a=1), word("repeat", 200, "ok; from=store", a=2)
     doubt = word("repeat", 504, "unknown; attempts=1; from=store")
