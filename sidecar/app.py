@@ -39,7 +39,7 @@ from sidecar.config.secrets import SecretFileError
 from sidecar.health.condition import Condition
 from sidecar.health.operational import Operational
 from sidecar.health.prober import Prober
-from sidecar.health.setup import condition, readjust
+from sidecar.health.setup import condition, degradation, readjust
 from sidecar.health.startup import StartupChecks
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
@@ -89,7 +89,13 @@ class App:
         brokers = {
             name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
         }
-        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=rng)
+        self._degradations = {
+            name: degradation(name, settings, self._conditions[name], bus=self._bus, clock=clock)
+            for name, settings in config.brokers.items()
+        }
+        self.gateways: dict[str, Gateway] = gateways(
+            brokers, restraints=self._degradations, bus=self._bus, clock=clock, rng=rng
+        )
         self._store = None if config.state.path is None else Store(config.state.path)
         self.fronts = {
             name: IdempotentGateway(
@@ -174,6 +180,8 @@ class App:
         except BaseException:
             await self._let_go()
             raise
+        for name, level in self._degradations.items():
+            self._background.append(asyncio.create_task(level.run(), name=f"degradation of {name}"))
         for name, gateway in self.gateways.items():
             if gateway.can_look:
                 prober = Prober(self._conditions[name], gateway.look)

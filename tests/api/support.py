@@ -16,7 +16,9 @@ from sidecar.telemetry.events import Bus, CallRefused
 from sidecar.telemetry.state import (
     BreakerReading,
     BrokerReading,
+    CacheReading,
     ConditionReading,
+    DegradationReading,
     GateReading,
     LimitState,
     OperationalReading,
@@ -27,6 +29,7 @@ from sidecar.words import (
     BreakerMode,
     BreakerState,
     BrokerState,
+    DegradationLevel,
     OperationalState,
     Outcome,
     Readiness,
@@ -56,6 +59,8 @@ class FakeGateway:
         self.resets: list[tuple[str | None, str]] = []
         self.modes: list[tuple[str | None, BreakerMode, str]] = []
         self.limit_resets: list[str] = []
+        self.level = DegradationLevel.NONE
+        self.levels: list[tuple[DegradationLevel, str, float]] = []
 
     async def run(
         self,
@@ -81,7 +86,17 @@ class FakeGateway:
         gate = GateReading(shut=True, outcome="rate_limited", until=9.0)
         condition = ConditionReading(BrokerState.OK, True, 0.0, 0, 600.0, False)
         return BrokerReading(
-            self.name, "generic", "https://broker.test", condition, (breaker,), (limit,), gate, 3, 10.0
+            self.name,
+            "generic",
+            "https://broker.test",
+            condition,
+            (breaker,),
+            (limit,),
+            gate,
+            3,
+            10.0,
+            DegradationReading(self.level, 0.0, None, "", None, None),
+            CacheReading(0, 0),
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:
@@ -94,6 +109,13 @@ class FakeGateway:
 
     def reset_limits(self, reason: str) -> None:
         self.limit_resets.append(reason)
+
+    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
+        self.level = level
+        self.levels.append((level, reason, seconds))
+
+    def recover(self, reason: str) -> None:
+        self.degrade(DegradationLevel.NONE, reason, 0)
 
     @staticmethod
     def _known(group: str | None) -> None:
