@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards import words
 from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
-from dashboards.panels import lines, number
+from dashboards.panels import lines, number, timeline
 from dashboards.queries import SIDECAR, Query
 from dashboards.words import ORANGE, RED, YELLOW
 
@@ -17,6 +17,7 @@ def board() -> Dashboard:
         "Sidecar / Sidecar",
         "The process: CPU, memory, connections, overhead, audit log and telemetry.",
         section("Now", _now()),
+        section("What it does", _states(), _changes()),
         section("What it costs", _costs(), _memory()),
         section("At the door", _door()),
         section("Audit log", _audit(), _audit_queue()),
@@ -67,6 +68,45 @@ def _now() -> Line:
             "Events in the shown time that a subscriber failed to handle: a fault of the sidecar's own.",
             Query(SIDECAR.rise("sidecar_telemetry_failures_total")),
             steps=[(1, RED)],
+        ),
+    )
+
+
+def _states() -> Line:
+    return line(
+        6,
+        timeline(
+            "State over time",
+            "Waiting: no broker can be traded with, and it goes on by itself. Error: a person is needed.",
+            words.OPERATIONAL,
+            Query(SIDECAR.code("sidecar_operational_state", words.OPERATIONAL_CODES, "instance"), "{{instance}}"),
+        ),
+        timeline(
+            "Start-up checks over time",
+            "What the checks have found of each broker; the worst that any of the chosen sidecars found.",
+            words.READINESS,
+            Query(SIDECAR.code("sidecar_broker_readiness", words.READINESS_CODES, "broker"), "{{broker}}"),
+        ),
+    )
+
+
+def _changes() -> Line:
+    return line(
+        6,
+        lines(
+            "Changes of the state",
+            "short",
+            "Changes of what the sidecars do, in each step of the graph.",
+            Query(
+                SIDECAR.rise("sidecar_operational_state_transitions_total", "to_state", window="$__rate_interval"),
+                "to {{to_state}}",
+            ),
+        ),
+        lines(
+            "Reloads",
+            "short",
+            "Times the configuration was read anew, in each step of the graph; refused: the old one stays.",
+            Query(SIDECAR.rise("sidecar_reloads_total", "result", window="$__rate_interval"), "{{result}}"),
         ),
     )
 

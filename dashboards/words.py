@@ -53,6 +53,23 @@ BREAKER: Final[Words] = {
     5: Word("forced open", DARK_RED),
 }
 
+OPERATIONAL_CODES: Final = {"active": 1, "starting": 2, "shutdown": 3, "waiting": 4, "error": 5}
+OPERATIONAL: Final[Words] = {
+    1: Word("active", GREEN),
+    2: Word("starting", BLUE),
+    3: Word("shutdown", PURPLE),
+    4: Word("waiting", ORANGE),
+    5: Word("error", RED),
+}
+
+READINESS_CODES: Final = {"ready": 1, "checking": 2, "waiting": 3, "error": 4}
+READINESS: Final[Words] = {
+    1: Word("ready", GREEN),
+    2: Word("checking", BLUE),
+    3: Word("waiting", ORANGE),
+    4: Word("error", RED),
+}
+
 GATE: Final[Words] = {0: Word("open", GREEN), 1: Word("shut", RED)}
 INTACT: Final[Words] = {0: Word("broken", RED), 1: Word("intact", GREEN)}
 

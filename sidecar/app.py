@@ -180,19 +180,23 @@ class App:
         except BaseException:
             await self._let_go()
             raise
-        for name, level in self._degradations.items():
-            self._background.append(asyncio.create_task(level.run(), name=f"degradation of {name}"))
-        for name, gateway in self.gateways.items():
-            if gateway.can_look:
-                prober = Prober(self._conditions[name], gateway.look)
-                self._background.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
-        for name, checks in self._checks.items():
-            self._background.append(asyncio.create_task(checks.run(), name=f"start-up checks {name}"))
+        self._look_after()
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
         for queue in self._queues:
             queue.start()
-        self._background.append(asyncio.create_task(self._metrics.pulse.run(self._clock), name="pulse"))
         self._operational.open()
+
+    def _look_after(self) -> None:
+        """Begin everything that goes on beside the calls until the stop."""
+        watches = {f"degradation of {name}": level.run() for name, level in self._degradations.items()}
+        watches |= {
+            f"probe {name}": Prober(self._conditions[name], gateway.look).run()
+            for name, gateway in self.gateways.items()
+            if gateway.can_look
+        }
+        watches |= {f"start-up checks {name}": checks.run() for name, checks in self._checks.items()}
+        watches["pulse"] = self._metrics.pulse.run(self._clock)
+        self._background += [asyncio.create_task(watch, name=name) for name, watch in watches.items()]
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened; all within `stop.budget_seconds`.

@@ -7,7 +7,7 @@ import pytest
 from dashboards import words
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.table import READ_AT_SCRAPE, SEEN, TOLD_OTHERWISE
-from sidecar.words import BreakerState, BrokerState
+from sidecar.words import BreakerState, BrokerState, OperationalState, Readiness
 from tests.dashboards.support import FILES, asked, metric_of, selectors
 
 every_board = pytest.mark.parametrize("file", FILES)
@@ -85,5 +85,9 @@ def test_every_metric_is_on_a_panel_or_excused() -> None:
 def test_every_state_has_a_number_and_a_word() -> None:
     assert set(words.CONDITION_CODES) == set(BrokerState)
     assert set(words.BREAKER_CODES) == set(BreakerState)
+    assert set(words.OPERATIONAL_CODES) == set(OperationalState)
+    assert set(words.READINESS_CODES) == set(Readiness)
+    assert set(words.OPERATIONAL_CODES.values()) == set(words.OPERATIONAL)
+    assert set(words.READINESS_CODES.values()) == set(words.READINESS)
     assert set(words.CONDITION_CODES.values()) == set(words.CONDITION)
     assert set(words.BREAKER_CODES.values()) == set(words.BREAKER)
