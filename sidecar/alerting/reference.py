@@ -17,6 +17,8 @@ from sidecar.words import Severity
 FILE: Final = Path("docs/alerting.md")
 ALERTS: Final = Path(__file__).parents[2] / "alerts"
 
+WATCHDOG: Final = "SidecarWatchdog"
+
 LOOKED_AT: Final = {ErrorType.DATABASE: "writes of the state file", ErrorType.AUDIT_FAILED: "writes of the audit log"}
 """What no event tells: the vitals look at it."""
 
@@ -152,7 +154,7 @@ def _rules() -> Iterator[str]:
             _page(name),
             f"`{labels['error_type']}`",
             labels["severity"],
-            told or "nobody",
+            told or ("the dead man's switch" if name == WATCHDOG else "nobody"),
             rule.get("for", "-"),
             rule["annotations"]["summary"],
         )
