@@ -155,6 +155,8 @@ class App:
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
+            for queue in self._queues:
+                await queue.restore()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
         except BaseException:
@@ -166,9 +168,9 @@ class App:
                 self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
-
         for queue in self._queues:
             queue.start()
+        self._probing.append(asyncio.create_task(self._metrics.pulse.run(self._clock), name="pulse"))
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""

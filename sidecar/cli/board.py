@@ -91,7 +91,7 @@ def _breaker(broker: str, breaker: BreakerReading, now: float) -> Row:
     return (
         f"{broker} {breaker.group}",
         breaker.state.replace("_", " "),
-        _clock(breaker.since),
+        clock(breaker.since),
         str(breaker.consecutive_failures),
         share(round(breaker.failure_rate, 2)),
         share(round(breaker.slow_rate, 2)),
@@ -113,7 +113,7 @@ def _limit(broker: str, limit: LimitState) -> Row:
         share(round(limit.used / limit.capacity, 3)) if limit.capacity else "-",
         str(limit.waiting),
         "-" if limit.exhaustion_seconds is None else duration(limit.exhaustion_seconds),
-        "-" if limit.read_at is None else _clock(limit.read_at),
+        "-" if limit.read_at is None else clock(limit.read_at),
     )
 
 
@@ -121,7 +121,8 @@ def _until(moment: float | None, now: float) -> str:
     return "" if moment is None else f"for {duration(max(0.0, moment - now))}"
 
 
-def _clock(moment: float) -> str:
+def clock(moment: float) -> str:
+    """Unix seconds as a date and a time of day, UTC. Raises `ValueError` or `OverflowError` for no such time."""
     return f"{_EPOCH + timedelta(seconds=moment):%Y-%m-%d %H:%M:%S}Z"
 
 

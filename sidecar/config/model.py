@@ -113,8 +113,8 @@ class State(Part):
     )
     recovery_seconds: Seconds = Field(
         30,
-        description="At a start, orders in doubt are looked up before calls are taken, for at most this long, in "
-        "seconds; what is still in doubt then is looked up meanwhile.",
+        description="At a start, orders in doubt are looked up before it says that it is ready, for at most this long, "
+        "in seconds; what is still in doubt then is looked up meanwhile.",
     )
 
 

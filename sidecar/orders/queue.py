@@ -42,6 +42,8 @@ _PROGRESS_SECONDS: Final = 5.0
 _FINISH_SECONDS: Final = 1.0
 """A disk that is full would be tried for ever: the next start asks the broker instead."""
 
+_STOPPED: Final = "the sidecar stopped before its outcome was known"
+
 _log = logging.getLogger("sidecar.orders")
 
 
@@ -89,21 +91,25 @@ class OrderQueue:
 
     # Start and stop
 
-    async def recover(self, seconds: float) -> None:
-        """Go on with what the last run left: look up what is in doubt, for at most `seconds`. Raises StoreError."""
+    async def restore(self) -> None:
+        """Take over what the last run left, and begin to look up what is in doubt. Raises StoreError.
+
+        Before anybody can hand in or cancel an order: one that came in meanwhile would be taken over a second time.
+        """
+        self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
         for order in await self._ledger.open_orders(self.broker):
             self._recorder.found(order)
             self._book.add(order)
             if order.state is OrderState.QUEUED:
                 self._pump.add(order)
                 continue
-            step = Next(OrderState.IN_DOUBT, "the sidecar stopped before its outcome was known", doubtful=True)
-            await self._recorder.enter_and_save(order, step)
+            self._recorder.enter(order, Next(OrderState.IN_DOUBT, _STOPPED, doubtful=True))
+            # What the disk knows already leads the next start to the same: nothing waits for it.
+            self._chore(self._recorder.save(order))
             self._doubts.take(order, pause=0)
-        self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
-        await self._recovered(seconds)
 
-    async def _recovered(self, seconds: float) -> None:
+    async def recover(self, seconds: float) -> None:
+        """Wait until what was restored in doubt has been looked up, for at most `seconds`."""
         total = len(self._doubts)
         if not total:
             return

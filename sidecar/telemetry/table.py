@@ -131,6 +131,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
 """Metrics that no event feeds, because they are read from a state when they are asked for; and the state's field."""
 
 TOLD_OTHERWISE: Mapping[str, str] = {
+    "sidecar_event_loop_lag_seconds": "a timer of its own, measured",
     "sidecar_info": "the version and the bot, known from the start",
     "sidecar_telemetry_failures_total": "the bus itself, when a subscriber fails",
 }

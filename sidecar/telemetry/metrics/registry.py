@@ -19,6 +19,7 @@ from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
 from sidecar.telemetry.metrics.limits import LimitMetrics
 from sidecar.telemetry.metrics.orders import OrderMetrics, ReadOrders
 from sidecar.telemetry.metrics.own import OwnMetrics, ReadAudit, ReadSpans
+from sidecar.telemetry.metrics.pulse import PulseMetrics
 from sidecar.telemetry.metrics.store import ReadStore, StoreMetrics
 from sidecar.telemetry.metrics.streams import StreamMetrics
 from sidecar.telemetry.metrics.subject import Subject
@@ -60,6 +61,7 @@ class Metrics(Collector):
         self._own = OwnMetrics(bot=bot, version=version)
         self._orders, self._store = OrderMetrics(shapes), StoreMetrics()
         self._errors, self._read_errors = ErrorMetrics(shapes, channels), read_errors
+        self.pulse = PulseMetrics()
         self._read_audit, self._read_spans = read_audit, read_spans
         self._read_store, self._read_orders = read_store, read_orders
         self._subjects: tuple[Subject, ...] = (
@@ -73,6 +75,7 @@ class Metrics(Collector):
             self._errors,
             self._orders,
             self._store,
+            self.pulse,
             self._own,
         )
         self.families: tuple[AnyFamily, ...] = tuple(
