@@ -83,13 +83,12 @@ class Sinks:
 
     def story(self, bot: str, error_type: str) -> list[str]:
         """How often and as what people in chat were told of an error; what a message only repeats is left out."""
-        told = [
-            alert["status"]
-            for body in self.heard["webhook"]
-            for alert in body["alerts"]
-            if (alert["labels"]["bot"], alert["labels"]["error_type"]) == (bot, error_type)
-        ]
+        told = [alert["status"] for alert in self._alerts(bot, error_type)]
         return [status for number, status in enumerate(told) if number == 0 or told[number - 1] != status]
+
+    def identities(self, bot: str, error_type: str) -> set[str]:
+        """The alerts that an error was told as, by Alertmanager's own names for them."""
+        return {alert["fingerprint"] for alert in self._alerts(bot, error_type)}
 
     def firing(self, bot: str, severity: str) -> list[set[str]]:
         """The error types that each message about a bot's errors of one severity told to last."""
@@ -111,6 +110,10 @@ class Sinks:
     def pages(self) -> list[dict[str, Any]]:
         """What the pager was told."""
         return self.heard["pagerduty"]
+
+    def _alerts(self, bot: str, error_type: str) -> list[dict[str, Any]]:
+        told = [alert for body in self.heard["webhook"] for alert in body["alerts"]]
+        return [one for one in told if (one["labels"]["bot"], one["labels"]["error_type"]) == (bot, error_type)]
 
     @property
     def _incidents(self) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from sidecar.alerting.types import TYPES
 from tests.e2e.night import Night
 from tests.e2e.sinks import CHATS
+from tests.e2e.stack import fetch
 
 pytestmark = pytest.mark.e2e
 
@@ -76,8 +78,19 @@ def test_what_ends_is_told_and_nothing_of_it_begins_anew(night: Night) -> None:
         ("late", "server_errors"),
     ],
 )
-def test_what_the_sidecar_and_the_rules_tell_is_one_alert(night: Night, bot: str, kind: str) -> None:
+def test_what_began_is_over_and_has_not_begun_anew(night: Night, bot: str, kind: str) -> None:
     assert night.sinks.story(bot, kind) == ["firing", "resolved"]
+    assert len(night.sinks.identities(bot, kind)) == 1
+
+
+@pytest.mark.parametrize("alert", ["SidecarAuthFailed", "SidecarOrderOutcomeUnknown"])
+def test_what_was_told_once_both_the_sidecar_and_prometheus_have_told(night: Night, alert: str) -> None:
+    labels = f'alertname="{alert}",bot="storm",alertstate="firing"'
+    assert night.prometheus.ask(f"count_over_time(ALERTS{{{labels}}}[10m]) > 0")
+    storm = night.sidecars["storm"]
+    assert storm.metric("sidecar_notifications_total", channel="alertmanager", severity="critical", result="sent") >= 2
+    told = [error for error in fetch(f"{storm.url}/v1/errors")["errors"] if TYPES[error["type"]].alert == alert]
+    assert [error["notified"] >= 1 for error in told] == [True]
 
 
 def test_what_happens_while_alertmanager_is_away_is_told_when_it_is_back(night: Night) -> None:

@@ -101,6 +101,17 @@ def test_the_configuration_names_the_places_that_are_mounted() -> None:
     assert [place for place in places if not any(place.startswith(f"{mount}/") for mount in mounts)] == []
 
 
+def test_the_sidecars_own_alerts_link_the_same_runbooks_as_the_rules() -> None:
+    def told(*values: chart.Values) -> str:
+        config = chart.configuration(wired({"rules": {"runbookUrl": "https://wiki.example/sidecar/"}}, *values))
+        found: str = config["alerting"]["alertmanager"]["runbook_url"]
+        return found
+
+    own: chart.Values = {"config": {"alerting": {"alertmanager": {"runbook_url": "https://own.example"}}}}
+    assert told() == "https://wiki.example/sidecar"
+    assert told(own) == "https://own.example"
+
+
 def test_no_tcp_is_said_to_the_sidecar_and_to_the_bot() -> None:
     objects = chart.render(case("socket-only"))
     assert chart.configuration(objects)["listen"]["tcp"] is None
