@@ -195,7 +195,11 @@ class OrderQueue:
         target = self._book.target(order)
         if target is not None and await self._taken_back(target, "cancelled before it was sent"):
             return OrderState.CANCELLED, "its order had not been sent, and will not be"
-        return OrderState.QUEUED, "waits for its turn" if self._gateway.can_trade else "waits for the broker"
+        if not self._gateway.can_trade:
+            return OrderState.QUEUED, "waits for the broker"
+        if not self._gateway.allows(order.request):
+            return OrderState.QUEUED, "waits until the broker's degradation level allows new risk"
+        return OrderState.QUEUED, "waits for its turn"
 
     def _known(self, order: Order, known: Order) -> Taken:
         essence = self.profile.essence

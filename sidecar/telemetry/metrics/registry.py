@@ -11,8 +11,10 @@ from prometheus_client.registry import Collector
 from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.metrics.accept import CONTENT_TYPES, wants_openmetrics
 from sidecar.telemetry.metrics.breakers import BreakerMetrics
+from sidecar.telemetry.metrics.cache import CacheMetrics
 from sidecar.telemetry.metrics.calls import CallMetrics
 from sidecar.telemetry.metrics.condition import ConditionMetrics
+from sidecar.telemetry.metrics.degradation import DegradationMetrics
 from sidecar.telemetry.metrics.errors import ErrorMetrics, ReadErrors
 from sidecar.telemetry.metrics.families import AnyFamily
 from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
@@ -68,6 +70,8 @@ class Metrics(Collector):
             CallMetrics(shapes, traced),
             IdempotencyMetrics(shapes),
             ConditionMetrics(shapes),
+            DegradationMetrics(shapes),
+            CacheMetrics(shapes),
             BreakerMetrics(shapes),
             LimitMetrics(shapes, traced),
             StreamMetrics(shapes),
