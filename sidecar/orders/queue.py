@@ -82,7 +82,17 @@ class OrderQueue:
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
-        self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
+        self._pump = Pump(
+            gateway,
+            carrier,
+            self._book,
+            settings,
+            arrive=self._arrived,
+            take_back=self._taken_back,
+            bus=bus,
+            clock=clock,
+            rng=rng,
+        )
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
         self._taking = 0
         self._chores: set[asyncio.Task[Any]] = set()
@@ -153,12 +163,35 @@ class OrderQueue:
     async def _take(self, order: Order) -> Taken:
         self._taking += 1
         try:
-            return await self._written(order)
+            return await self._written_or_known(order)
         except OrderError as error:
             self._bus.emit(OrderRefused(self.broker, error.reason))
             raise
         finally:
             self._taking -= 1
+
+    async def _written_or_known(self, order: Order) -> Taken:
+        try:
+            return await self._written(order)
+        except (QueueFullError, StoppingError, UnrecordedError):
+            # A bot that lost the answer to the first time sends it once more: that it is not taken would be a lie.
+            known = await self._taken_before(order)
+            if known is None:
+                raise
+            return self._known(order, known)
+
+    async def _taken_before(self, order: Order) -> Order | None:
+        if order.kind is Kind.CANCEL:
+            return None
+        wanted = Wanted(brokers=(self.broker,), client_ids=(order.client_id,))
+        try:
+            found = await self._ledger.select(wanted)
+        except StoreError as error:
+            raise DoubtfullyRecordedError(
+                "perhaps taken, if it came before: the state file cannot be read; ask for its client id before it is "
+                "sent under another, see the log"
+            ) from error
+        return found[0] if found else None
 
     async def _written(self, order: Order) -> Taken:
         if self._stopping:
