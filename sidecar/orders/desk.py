@@ -12,7 +12,7 @@ from sidecar.brokers.profile import Inexpressible, Intent
 from sidecar.calls.latesigning import new_client_id
 from sidecar.clock import Clock
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import EndedError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnsupportedError
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Change, Kind, Order, PriceGuard
 from sidecar.orders.queue import OrderQueue, Taken
@@ -25,8 +25,13 @@ _ID_BITS: Final = 80
 _FIRST_LOOK_SECONDS: Final = 1.0
 _LONGEST_LOOK_SECONDS: Final = 10.0
 """Pauses between looks at a working order for somebody who waits for its end."""
-_CANCELS: Final = "cancel_"
-_CANCELS_ALL: Final = "cancel_all"
+_CANCELS_ALL: Final = frozenset({"cancel_all_orders", "cancel_all_algo_orders"})
+_MOVES: Final = ("cancel_", "modify_", "replace_")
+"""How the endpoints begin whose calls are about orders that the broker should have already."""
+_NAMED: Final = re.compile(
+    r"(?<!new)client(?:order|algo)id(?:list)?\"?[=:]\s*(\[[^]]*\]|[^&,}\]]*)|/@([^/?&]+)", re.IGNORECASE
+)
+"""A client id, or a list of them, under any name that a broker has for one; not that of an order to come."""
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9.:/_-]+")
 
 
@@ -92,26 +97,47 @@ class OrderDesk:
         return await queue.take(order)
 
     async def heed(self, broker: str, request: Request) -> None:
-        """A bot calls the broker directly: what it cancels must not be sent afterwards. Raises OrderError."""
+        """A bot calls the broker directly, which knows nothing of the orders that wait here. Raises OrderError.
+
+        What it cancels or changes is not sent afterwards: the broker will say that there is no such order, and that
+        has to be true. An order that is carried already is not sent a second time.
+        """
         queue = self._queues.get(broker)
-        if queue is None or not len(queue):
+        if queue is None:
             return
         intent = queue.profile.understand(request)
         name = intent.endpoint.name
-        if name.startswith(_CANCELS_ALL):
-            named = queue.waiting(queue.profile.lane(request))
-        elif name.startswith(_CANCELS):
-            named = [order for client_id in _ids(request, intent) if (order := queue.of_client_id(client_id))]
-        else:
-            return
-        for order in named:
-            await queue.take_back(order, "cancelled by its bot before it was sent")
+        if name in _CANCELS_ALL:
+            await queue.caught_up()
+            await self._withdraw(queue, _swept(queue, name, request))
+        elif name.startswith(_MOVES):
+            await queue.caught_up()
+            lane = queue.profile.lane(request)
+            named = (queue.of_client_id(client_id) for client_id in _ids(request, intent))
+            await self._withdraw(queue, [order for order in named if order is not None and lane.covers(order.lane)])
+        elif _KINDS.get(name) is Kind.ORDER and intent.client_id:
+            await queue.caught_up()
+            carried = queue.of_client_id(intent.client_id)
+            if carried is not None and queue.profile.lane(request).account == carried.lane.account:
+                raise ConflictError(
+                    f"not sent: the sidecar carries an order with this client id already; "
+                    f"GET /v1/orders/{carried.id} tells how far it is"
+                )
+
+    @staticmethod
+    async def _withdraw(queue: OrderQueue, orders: list[Order]) -> None:
+        for order in orders:
+            if not await queue.take_back(order, "cancelled by its bot before it was sent"):
+                queue.stop_sending(order, "cancelled by its bot before it was executed")
 
     async def cancel(self, order_id: str) -> Order:
         """Take an order back, or let a cancel follow it; returns what carries the cancel out. Raises OrderError."""
         order = (await self.account(order_id)).order
         queue = self._queue(order.broker)
-        if order.state.final or order.kind is Kind.CANCEL:
+        await queue.caught_up()
+        order = queue.find(order_id) or order
+        lost = order.state is OrderState.DEAD and order.may_have_been_executed
+        if (order.state.final and not lost) or order.kind is Kind.CANCEL:
             raise EndedError(f"order {order.id} is {order.state}: there is nothing to cancel")
         if await queue.take_back(order, "cancelled before it was sent"):
             return order
@@ -252,11 +278,21 @@ class _Watch:
 
 
 def _ids(request: Request, intent: Intent) -> list[str]:
-    """The client ids of the orders that a cancel names: its own, or in a batch every word that may be one."""
-    if intent.client_id:
+    """The client ids of the orders that a cancel or a change names."""
+    if intent.client_id and intent.endpoint.name.startswith("cancel_"):
         return [intent.client_id]
-    text = unquote_plus(f"{request.query}&{request.body.decode('latin-1')}")
-    return [word for word in _NOT_IN_AN_ID.split(text) if word]
+    text = unquote_plus(f"{request.target}&{request.body.decode('latin-1')}")
+    return [word for found in _NAMED.findall(text) for word in _NOT_IN_AN_ID.split(" ".join(found)) if word]
+
+
+def _swept(queue: OrderQueue, name: str, request: Request) -> list[Order]:
+    """The orders that the broker would cancel, were they there: conditional ones or the others, never both."""
+    understand = queue.profile.understand
+    return [
+        order
+        for order in queue.waiting(queue.profile.lane(request))
+        if ("algo" in name) == ("algo" in understand(order.request).endpoint.name)
+    ]
 
 
 _KINDS: Final[Mapping[str, Kind]] = {

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from sidecar.calls.transport import MaybeSent, NotSent
+from sidecar.clock import VirtualClock
 from sidecar.config.model import Broker
 from sidecar.health.prober import Prober
 from sidecar.orders.desk import Account, OrderDesk
@@ -136,11 +137,18 @@ class BookBroker:
 
 
 class FlakyStore(InlineStore):
-    """A store on a disk that is full while `full` says so."""
+    """A store on a disk that is full while `full` says so, after each write has taken some seconds."""
 
     full = False
+    takes = 0.0
+
+    def __init__(self, path: Path, clock: VirtualClock) -> None:
+        super().__init__(path)
+        self._clock = clock
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self.takes:
+            await self._clock.sleep(self.takes)
         if self.full:
             raise StoreFullError("the disk is full")
         return await super().write(work)
@@ -171,7 +179,7 @@ class Shop:
 
         async def main() -> T:
             bench = self._bench()
-            self.store = FlakyStore(self.path)
+            self.store = FlakyStore(self.path, self.clock)
             await self.store.open()
             bus, profile = bench.gateway._bus, bench.gateway._profile
             settings = Broker.model_validate(self.settings)
