@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
 from sidecar.api.problem import JSON, RefusedError, problem
 from sidecar.api.routes import Asked, Route
-from sidecar.orders.desk import Account, OrderDesk
+from sidecar.orders.desk import KEY, Account, OrderDesk
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import (
     ConflictError,
@@ -116,7 +116,8 @@ class _Orders:
 
     async def place(self, asked: Asked) -> Answer:
         try:
-            taken = await self._desk.place(asked.body, header(asked.headers, b"traceparent"))
+            trace, key = header(asked.headers, b"traceparent"), header(asked.headers, KEY)
+            taken = await self._desk.place(asked.body, trace, key)
             _, wait = preferences(asked.headers)
             account = await self._desk.wait(taken.order.id, wait, final=False) if wait else None
         except (OrderError, StoreError) as error:
@@ -221,7 +222,7 @@ def _body(answer: Answer) -> Any:
     content = answer.content()
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content.decode("utf-8", "replace")
 
 
