@@ -157,6 +157,8 @@ class App:
                 await gateway.open()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
+            if self._desk is not None:
+                await self._desk.give_up_strays()
         except BaseException:
             await self._let_go()
             raise

@@ -98,6 +98,11 @@ class Ledger:
         query = f"{_SELECT} WHERE broker = ? AND state IN ({_marks(OPEN_STATES)}) ORDER BY seq"
         return await self._read(query, (broker, *OPEN_STATES))
 
+    async def strays(self, brokers: Sequence[str]) -> list[Order]:
+        """What earlier runs left open for other brokers than these."""
+        query = f"{_SELECT} WHERE broker NOT IN ({_marks(brokers)}) AND state IN ({_marks(OPEN_STATES)}) ORDER BY seq"
+        return await self._read(query, (*brokers, *OPEN_STATES))
+
     async def working(self, broker: str) -> int:
         """How many orders the broker was last known to have and not to have filled."""
 
