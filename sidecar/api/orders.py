@@ -221,9 +221,11 @@ async def _events(accounts: AsyncIterator[Account]) -> AsyncIterator[bytes]:
 def _body(answer: Answer) -> Any:
     content = answer.content()
     try:
-        return json.loads(content)
+        told = json.loads(content)
+        json.dumps(told, ensure_ascii=False).encode()  # half a surrogate pair could not be told
     except (ValueError, RecursionError):
         return content.decode("utf-8", "replace")
+    return told
 
 
 def _number(asked: Asked, name: str, usual: float, most: float) -> float:

@@ -83,9 +83,10 @@ class Ledger:
     async def change(self, order: Order) -> None:
         """Write an order's new state down, and return when it is on the disk."""
         answer = answer_text(order.answer)
-        values = (order.state, order.reason, order.updated_at, order.attempts, order.broker_order_id)
+        reason = order.reason.encode("utf-8", "replace").decode()  # a broker's words may hold half a surrogate pair
+        values = (order.state, reason, order.updated_at, order.attempts, order.broker_order_id)
         row = (*values, order.may_have_been_executed, answer, order.id)
-        change = (order.id, order.updated_at, order.state, order.reason)
+        change = (order.id, order.updated_at, order.state, reason)
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(_UPDATE, row)
