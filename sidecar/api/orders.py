@@ -208,12 +208,12 @@ def view(order: Order, account: Account | None = None) -> OrderView:
 
 
 async def _events(accounts: AsyncIterator[Account]) -> AsyncIterator[bytes]:
-    told_at = 0.0
+    last: tuple[float, OrderState] | None = None
     async for account in accounts:
-        if account.order.updated_at == told_at:
+        if (account.order.updated_at, account.order.state) == last:
             yield b": still here\n\n"
             continue
-        told_at = account.order.updated_at
+        last = account.order.updated_at, account.order.state
         told = view(account.order, account).model_dump_json(exclude_none=True)
         yield f"event: {account.order.state}\ndata: {told}\n\n".encode()
 
