@@ -18,7 +18,7 @@ def board() -> Dashboard:
         "Sidecar / Broker",
         "Condition, breakers, calls, attempts and retries of the chosen brokers.",
         section("Now", _now(), _more()),
-        section("States", _states(), _breakers(), _next()),
+        section("States", _states(), _breakers(), _next(), _levels()),
         section("Calls: rate, errors, duration", _calls(), _durations(), _own()),
         section("Attempts and retries", _attempts(), _retries(), _budget()),
         section("Overhead", _overhead()),
@@ -159,6 +159,39 @@ def _next() -> Line:
             "short",
             "How often the broker's condition changed in the shown time, and to what.",
             Query(BROKER.rise("sidecar_broker_state_transitions_total", "to_state"), "to {{to_state}}"),
+        ),
+    )
+
+
+def _levels() -> Line:
+    return line(
+        7,
+        timeline(
+            "Degradation over time",
+            "How much of the broker may be used: from read only on, no new risk is sent.",
+            words.LEVEL,
+            Query(BROKER.code("sidecar_degradation_level", words.LEVEL_CODES, "broker"), "{{broker}}"),
+        ),
+        lines(
+            "Changes of degradation",
+            "short",
+            "Changes of the level and where they led, in each step of the graph.",
+            Query(
+                BROKER.rise("sidecar_degradation_transitions_total", "broker, level", window="$__rate_interval"),
+                "{{broker}} to {{level}}",
+            ),
+        ),
+        lines(
+            "Cached reads",
+            "reqps",
+            "Reads at endpoints whose answers are remembered, by where the answer came from.",
+            Query(BROKER.rate("sidecar_cache_reads_total", "broker, result"), "{{broker}} {{result}}"),
+        ),
+        lines(
+            "Size of the cache",
+            "bytes",
+            "What the remembered answers take, roughly.",
+            Query(BROKER.most("sidecar_cache_bytes", "broker"), "{{broker}}"),
         ),
     )
 

@@ -83,8 +83,7 @@ def _costs() -> Line:
         lines(
             "Overhead, 99 %",
             "s",
-            "Time inside the sidecar that was neither the broker's nor a deliberate wait. It rises first when the "
-            "event loop is late. The dots lead to traces.",
+            "Time inside the sidecar that was neither the broker's nor a deliberate wait. The dots lead to traces.",
             Query(
                 SIDECAR.quantile(0.99, "sidecar_overhead_seconds", "instance"),
                 "{{instance}}",
@@ -115,6 +114,12 @@ def _memory() -> Line:
             "Descriptors in use, and how many are allowed.",
             Query(SIDECAR.sum("process_open_fds", "instance"), "{{instance}} open"),
             Query(SIDECAR.sum("process_max_fds", "instance"), "{{instance}} allowed"),
+        ),
+        lines(
+            "Event loop lag, 99 %",
+            "s",
+            "How late the event loop comes back to what is due: while something blocks it, every call waits.",
+            Query(SIDECAR.quantile(0.99, "sidecar_event_loop_lag_seconds", "instance"), "{{instance}}"),
         ),
         lines(
             "Garbage collections",

@@ -65,3 +65,14 @@ def mapping(words: Words) -> ValueMap:
             for index, (number, word) in enumerate(words.items())
         }
     )
+
+
+LEVEL_CODES: Final = {"none": 1, "rate_limited": 2, "cached_data": 3, "read_only": 4, "emergency": 5}
+LEVEL: Final[Words] = {
+    1: Word("none", GREEN),
+    2: Word("rate limited", YELLOW),
+    3: Word("cached data", ORANGE),
+    4: Word("read only", RED),
+    5: Word("emergency", DARK_RED),
+}
+"""How much of a broker may be used."""

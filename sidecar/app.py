@@ -30,7 +30,7 @@ from sidecar.clock import Clock, SystemClock
 from sidecar.config.model import Broker, Config
 from sidecar.health.condition import Condition
 from sidecar.health.prober import Prober
-from sidecar.health.setup import condition
+from sidecar.health.setup import condition, degradation
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
@@ -83,7 +83,13 @@ class App:
         brokers = {
             name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
         }
-        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=rng)
+        self._degradations = {
+            name: degradation(name, settings, self._conditions[name], bus=self._bus, clock=clock)
+            for name, settings in config.brokers.items()
+        }
+        self.gateways: dict[str, Gateway] = gateways(
+            brokers, restraints=self._degradations, bus=self._bus, clock=clock, rng=rng
+        )
         self._store = None if config.state.path is None else Store(config.state.path)
         self.fronts = {
             name: IdempotentGateway(
@@ -155,22 +161,30 @@ class App:
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
+            await self._restore()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
-            if self._desk is not None:
-                await self._desk.give_up_strays()
         except BaseException:
             await self._let_go()
             raise
+        for name, level in self._degradations.items():
+            self._probing.append(asyncio.create_task(level.run(), name=f"degradation of {name}"))
         for name, gateway in self.gateways.items():
             if gateway.can_look:
                 prober = Prober(self._conditions[name], gateway.look)
                 self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
-
         for queue in self._queues:
             queue.start()
+        self._probing.append(asyncio.create_task(self._metrics.pulse.run(self._clock), name="pulse"))
+
+    async def _restore(self) -> None:
+        """Take over the orders that the last run left."""
+        for queue in self._queues:
+            await queue.restore()
+        if self._desk is not None:
+            await self._desk.give_up_strays()
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""

@@ -52,9 +52,14 @@ def failed_there(call: CallFinished) -> bool:
     return call.outcome is Outcome.TRANSIENT and _reason(call) in _THERE
 
 
+def succeeded(call: CallFinished) -> bool:
+    """Whether the broker did what was asked; an answer that was remembered tells nothing of it."""
+    return call.outcome is Outcome.OK and call.source != "cache"
+
+
 def answered(call: CallFinished) -> bool:
     """Whether the broker answered as it should; a business no is an answer, too."""
-    return call.outcome in _ANSWERED
+    return call.outcome in _ANSWERED and call.source != "cache"
 
 
 def accepted_order(call: CallFinished) -> bool:
@@ -69,7 +74,7 @@ def order(call: CallFinished) -> str:
 
 def settled(call: CallFinished) -> Iterator[str]:
     """The orders about which this call leaves no doubt: the broker has answered a question that names them."""
-    if call.outcome is Outcome.OK:
+    if succeeded(call):
         yield from _client_ids(call)
 
 

@@ -102,12 +102,8 @@ def _carried(event: events.OrderStateChanged) -> str:
     return event.client_id or event.order
 
 
-def _ok(call: CallFinished) -> bool:
-    return call.outcome is Outcome.OK
-
-
 def _ok_order(call: CallFinished) -> bool:
-    return call.outcome is Outcome.OK and call.group == ORDERS
+    return calls.succeeded(call) and call.group == ORDERS
 
 
 _BREAKER: Final = _fields("group", "reason", "retry_in", "note")
@@ -164,10 +160,10 @@ RAISES: Final = (
 """Every event that is an error."""
 
 ENDS: Final = (
-    Ends(ErrorType.AUTH_FAILED, CallFinished, _ok, _field("group")),
+    Ends(ErrorType.AUTH_FAILED, CallFinished, calls.succeeded, _field("group")),
     Ends(ErrorType.CONNECTION_FAILED, CallFinished, calls.answered, _field("group")),
     Ends(ErrorType.SERVER_ERRORS, CallFinished, calls.answered, _field("group")),
-    Ends(ErrorType.REQUEST_REFUSED, CallFinished, _ok, _field("endpoint")),
+    Ends(ErrorType.REQUEST_REFUSED, CallFinished, calls.succeeded, _field("endpoint")),
     Ends(
         ErrorType.ORDER_OUTCOME_UNKNOWN,
         events.OrderStateChanged,
@@ -177,17 +173,17 @@ ENDS: Final = (
     Ends(ErrorType.ORDERS_BREAKER_OPEN, events.BreakerTransition, _no_longer_open, _field("group")),
     Ends(ErrorType.BREAKER_OPEN, events.BreakerTransition, _no_longer_open, _field("group")),
     Ends(ErrorType.ORDERS_BREAKER_OPEN, CallFinished, _ok_order, inherited=True),
-    Ends(ErrorType.BREAKER_OPEN, CallFinished, _ok, _field("group"), inherited=True),
+    Ends(ErrorType.BREAKER_OPEN, CallFinished, calls.succeeded, _field("group"), inherited=True),
     Ends(ErrorType.BROKER_DOWN, events.BrokerStateChanged, _left(BrokerState.DEGRADED)),
-    Ends(ErrorType.BROKER_DOWN, CallFinished, _ok, inherited=True),
+    Ends(ErrorType.BROKER_DOWN, CallFinished, calls.succeeded, inherited=True),
     Ends(ErrorType.MAINTENANCE, events.BrokerStateChanged, _left(BrokerState.MAINTENANCE)),
-    Ends(ErrorType.MAINTENANCE, CallFinished, _ok, inherited=True),
+    Ends(ErrorType.MAINTENANCE, CallFinished, calls.succeeded, inherited=True),
     Ends(ErrorType.BANNED, events.GateOpened),
-    Ends(ErrorType.BANNED, CallFinished, _ok, inherited=True),
+    Ends(ErrorType.BANNED, CallFinished, calls.succeeded, inherited=True),
     Ends(ErrorType.RATE_LIMITED, events.GateOpened),
-    Ends(ErrorType.RATE_LIMITED, CallFinished, _ok, inherited=True),
+    Ends(ErrorType.RATE_LIMITED, CallFinished, calls.succeeded, inherited=True),
     Ends(ErrorType.LIMIT_NEAR, events.LimitThreshold, lambda event: not event.above, _field("limit")),
-    Ends(ErrorType.LIMIT_NEAR, CallFinished, _ok, inherited=True),
+    Ends(ErrorType.LIMIT_NEAR, CallFinished, calls.succeeded, inherited=True),
     Ends(ErrorType.STREAM_LOST, events.StreamOpened, subject=_field("stream")),
     Ends(ErrorType.CLOCK_SKEW, events.ClockOffsetLearnt, lambda event: not _far(event)),
     Ends(ErrorType.CLOCK_SKEW, CallFinished, calls.accepted_order),

@@ -31,6 +31,10 @@ from sidecar.words import OrderState
 
 MOST_AT_ONCE: Final = 1000
 _EVENT_STREAM: Headers = ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-store"))
+_STATELESS: Final = (
+    "the sidecar carries no orders: they must outlive it, so set state.path in its configuration, and give it keys "
+    "to sign with in brokers.<name>.credentials"
+)
 STATUSES: Final = {
     QueueFullError: HTTPStatus.TOO_MANY_REQUESTS,
     UnrecordedError: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -77,7 +81,7 @@ class OrderView(BaseModel):
     expires_at: float = Field(description="When it is not sent any more, if it has not been.")
     attempts: int
     broker_order_id: str
-    answer: AnswerView | None
+    answer: AnswerView | None = Field(None, description="Absent until the broker has said something.")
     changes: list[ChangeView] | None = Field(None, description="Its life so far, where one order is asked for.")
 
 
@@ -87,8 +91,8 @@ class Orders(BaseModel):
     orders: list[OrderView]
 
 
-def order_routes(desk: OrderDesk) -> tuple[Route, ...]:
-    """The operations on orders."""
+def order_routes(desk: OrderDesk | None) -> tuple[Route, ...]:
+    """The operations on orders; without a desk each is refused with what the configuration lacks."""
     routes = _Orders(desk)
     one = "/v1/orders/{order}"
     filters = {
@@ -111,10 +115,18 @@ def order_routes(desk: OrderDesk) -> tuple[Route, ...]:
 
 
 class _Orders:
-    def __init__(self, desk: OrderDesk) -> None:
-        self._desk = desk
+    def __init__(self, desk: OrderDesk | None) -> None:
+        self._given = desk
+
+    @property
+    def _desk(self) -> OrderDesk:
+        if self._given is None:
+            raise RefusedError(problem(HTTPStatus.NOT_FOUND, _STATELESS))
+        return self._given
 
     async def place(self, asked: Asked) -> Answer:
+        if self._given is None:
+            raise RefusedError(problem(HTTPStatus.CONFLICT, _STATELESS))
         try:
             trace, key = header(asked.headers, b"traceparent"), header(asked.headers, KEY)
             taken = await self._desk.place(asked.body, trace, key)

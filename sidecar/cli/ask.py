@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from sidecar.client.unix import UnixConnection
+
 _TIMEOUT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 40.0
 """Two of the event stream's heartbeats and more."""
@@ -24,8 +26,12 @@ class AskError(Exception):
     """Raised when no usable answer comes. Says what happened and what to do, and never the token."""
 
 
-class AbsentError(AskError):
-    """Raised when the sidecar does not know the path."""
+class RefusedError(AskError):
+    """Raised when the sidecar understands and says no."""
+
+
+class AbsentError(RefusedError):
+    """Raised when the sidecar does not know the path, or what it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,14 @@ class Target:
         return str(self.socket or self.url)
 
 
-def ask(target: Target, path: str) -> bytes:
-    """The body of a successful GET. Raises `AskError`."""
-    return _exchange(target, "GET", path)
+def ask(target: Target, path: str, *, seconds: float = _TIMEOUT_SECONDS) -> bytes:
+    """The body of a successful GET, which may take `seconds`. Raises `AskError`."""
+    return _exchange(target, "GET", path, seconds=seconds)
+
+
+def withdraw(target: Target, path: str) -> bytes:
+    """The body of a successful DELETE. Raises `AskError`."""
+    return _exchange(target, "DELETE", path)
 
 
 def order(target: Target, path: str, body: Mapping[str, Any]) -> bytes:
@@ -51,10 +62,12 @@ def order(target: Target, path: str, body: Mapping[str, Any]) -> bytes:
     return _exchange(target, "POST", path, json.dumps(body).encode())
 
 
-def _exchange(target: Target, method: str, path: str, body: bytes | None = None) -> bytes:
-    connection = _connection(target, _TIMEOUT_SECONDS)
+def _exchange(
+    target: Target, method: str, path: str, body: bytes | None = None, *, seconds: float = _TIMEOUT_SECONDS
+) -> bytes:
+    connection = _connection(target, seconds)
     try:
-        with _in_plain_words(target, _TIMEOUT_SECONDS):
+        with _in_plain_words(target, seconds):
             return _send(connection, method, path, target, body=body).read(_LARGEST)
     finally:
         connection.close()
@@ -129,10 +142,10 @@ def _send(
     if response.status in _NO_TOKEN:
         raise AskError(f"{target} wants its token; give --config, or --token-file FILE")
     if response.status not in _DONE:
-        kind = AbsentError if response.status == 404 else AskError  # noqa: PLR2004 - HTTP's own number
         if response.getheader("Content-Type") == "application/problem+json":
+            kind = AbsentError if response.status == 404 else RefusedError  # noqa: PLR2004 - HTTP's own number
             raise kind(f"{target} refused: {_detail(response.read(_LARGEST))}")
-        raise kind(f"{target} answered {response.status} to {path}; is it a sidecar's listener for bots?")
+        raise AskError(f"{target} answered {response.status} to {path}; is it a sidecar's listener for bots?")
     return response
 
 
@@ -146,18 +159,7 @@ def _detail(body: bytes) -> str:
 
 def _connection(target: Target, timeout_seconds: float) -> HTTPConnection:
     if target.socket is not None:
-        return _UnixConnection(target.socket, timeout_seconds)
+        return UnixConnection(target.socket, timeout=timeout_seconds)
     url = urlsplit(target.url)
     kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
     return kind(url.hostname or "", url.port, timeout=timeout_seconds)
-
-
-class _UnixConnection(HTTPConnection):
-    def __init__(self, path: Path, timeout_seconds: float) -> None:
-        super().__init__("localhost", timeout=timeout_seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))

@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "run": "serve bots and watch their brokers",
         "check": "tell what is wrong with a configuration, or what it would run",
         "status": "ask a running sidecar how it and its brokers are",
+        "orders": "see the orders that the sidecar carries, and take them back",
         "top": "watch a running sidecar live",
         "errors": "what went wrong, what lasts, and what comes after what",
         "alerts": "try out whether notifications arrive",

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from sidecar.config import forms
-from sidecar.words import BreakerMode, Effect, Priority, Severity
+from sidecar.words import BreakerMode, DegradationLevel, Effect, Priority, Severity
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -113,8 +113,8 @@ class State(Part):
     )
     recovery_seconds: Seconds = Field(
         30,
-        description="At a start, orders in doubt are looked up before calls are taken, for at most this long, in "
-        "seconds; what is still in doubt then is looked up meanwhile.",
+        description="At a start, orders in doubt are looked up before it says that it is ready, for at most this long, "
+        "in seconds; what is still in doubt then is looked up meanwhile.",
     )
 
 
@@ -312,6 +312,70 @@ class Maintenance(Part):
     )
 
 
+class DegradationRules(Part):
+    """Which level each trouble demands; `none` turns a rule off.
+
+    By default no rule refuses an order: breakers and the broker's condition do that already, for as long as they must.
+    """
+
+    rate_limited: DegradationLevel = Field(
+        DegradationLevel.RATE_LIMITED, description="The broker says: too many requests; or limit_share is reached."
+    )
+    banned: DegradationLevel = Field(DegradationLevel.RATE_LIMITED, description="The broker has banned this address.")
+    errors: DegradationLevel = Field(DegradationLevel.CACHED_DATA, description="error_rate is reached.")
+    degraded: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA, description="The broker fails in a row: maintenance.consecutive_failures."
+    )
+    maintenance: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA,
+        description="The broker is away. Orders are refused meanwhile anyway, and pass as soon as it is back.",
+    )
+    breaker_open: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA, description="The breaker of a group other than orders is open."
+    )
+    orders_breaker_open: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA,
+        description="The breaker of orders is open. It refuses new orders itself, and tries one after its pause.",
+    )
+
+
+class Degradation(Part):
+    """How much of a broker is used while something is wrong."""
+
+    rules: DegradationRules = DegradationRules()
+    auto_recovery: bool = Field(True, description="Step down by itself; otherwise a person does.")
+    recovery_seconds: PositiveSeconds = Field(
+        60, description="Nothing may have demanded a level for so long before each step down, in seconds."
+    )
+    market_data_share: Share = Field(
+        0.5, description="Share of each limit that market data may use from level rate_limited on; it waits beyond."
+    )
+    error_rate: Share = Field(0.5, description="Share of failed attempts that is trouble, 0 to 1.")
+    minimum_calls: Count = Field(20, description="Attempts in the window below which the rate says nothing.")
+    window_seconds: PositiveSeconds = Field(60, description="Sliding window of the rate, in seconds.")
+    limit_share: Share | None = Field(
+        None, description="Told use of a limit that counts as rate_limited; null: only what the broker refuses does."
+    )
+
+
+class CachedEndpoint(Part):
+    """What is remembered of one endpoint's answers."""
+
+    seconds: Seconds = Field(
+        0, description="How long an answer is served again; 0: only reads at the same moment share one."
+    )
+    stale_seconds: Seconds = Field(
+        60, description="How old an answer may be that stands in for one that fails, from level cached_data on."
+    )
+
+
+class Cache(Part):
+    """Remembered answers to reads. Nothing is remembered of an endpoint that is not named here."""
+
+    max_bytes: Count = Field(16 * 1024 * 1024, description="Most memory that the answers take, in bytes.")
+    endpoints: dict[Label, CachedEndpoint] = Field({}, description="Reads by endpoint, such as exchange_info.")
+
+
 class Window(Part):
     """A limit counted in windows."""
 
@@ -472,6 +536,8 @@ class Broker(Part):
     breaker: Breaker = Breaker()
     limits: Limits = Limits()
     maintenance: Maintenance = Maintenance()
+    degradation: Degradation = Degradation()
+    cache: Cache = Cache()
     credentials: Credentials = Credentials()
     queue: Queue = Queue()
     client_id_seconds: Seconds = Field(

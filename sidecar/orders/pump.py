@@ -15,7 +15,14 @@ from sidecar.orders.lanes import Lanes
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next
 from sidecar.orders.pace import Pace
-from sidecar.telemetry.events import BreakerTransition, BrokerStateChanged, Bus, GateOpened, LimitReset
+from sidecar.telemetry.events import (
+    BreakerTransition,
+    BrokerStateChanged,
+    Bus,
+    DegradationChanged,
+    GateOpened,
+    LimitReset,
+)
 from sidecar.words import OrderState
 
 FIRST_BACKOFF_SECONDS: Final = 1.0
@@ -60,6 +67,7 @@ class Pump:
         self._running: asyncio.Task[None] | None = None
         bus.subscribe(BreakerTransition, self._hear)
         bus.subscribe(BrokerStateChanged, self._hear)
+        bus.subscribe(DegradationChanged, self._hear)
         bus.subscribe(GateOpened, self._hear)
         bus.subscribe(LimitReset, self._hear)
 
@@ -104,7 +112,9 @@ class Pump:
 
     # Whose turn it is
 
-    def _hear(self, event: BreakerTransition | BrokerStateChanged | GateOpened | LimitReset) -> None:
+    def _hear(
+        self, event: BreakerTransition | BrokerStateChanged | DegradationChanged | GateOpened | LimitReset
+    ) -> None:
         if event.broker == self._gateway.name:
             self._hold_until = float("-inf")
             self._not_before.clear()
@@ -150,7 +160,7 @@ class Pump:
             return cancel
         if not self._reachable() or self._clock.monotonic() < self._hold_until or self._pace.wait() > 0:
             return None
-        order = self._lanes.take_order()
+        order = self._lanes.take_order(lambda order: self._gateway.allows(order.request))
         if order is not None:
             self._pace.take()
         return order

@@ -43,6 +43,8 @@ _CATCH_UP_SECONDS: Final = 2.0
 _FINISH_SECONDS: Final = 1.0
 """A disk that is full would be tried for ever: the next start asks the broker instead."""
 
+_STOPPED: Final = "the sidecar stopped before its outcome was known"
+
 _log = logging.getLogger("sidecar.orders")
 
 
@@ -83,7 +85,6 @@ class OrderQueue:
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
-        self._loaded = asyncio.Event()
         self._takes: set[asyncio.Task[Any]] = set()
         self._recalls: dict[str, asyncio.Task[bool]] = {}
         self._chores: set[asyncio.Task[Any]] = set()
@@ -92,23 +93,25 @@ class OrderQueue:
 
     # Start and stop
 
-    async def recover(self, seconds: float) -> None:
-        """Go on with what the last run left: look up what is in doubt, for at most `seconds`. Raises StoreError."""
+    async def restore(self) -> None:
+        """Take over what the last run left, and begin to look up what is in doubt. Raises StoreError.
+
+        Before anybody can hand in or cancel an order: one that came in meanwhile would be taken over a second time.
+        """
+        self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
         for order in await self._ledger.open_orders(self.broker):
             self._recorder.found(order)
             self._book.add(order)
             if order.state is OrderState.QUEUED:
                 self._pump.add(order)
                 continue
-            step = Next(OrderState.IN_DOUBT, "the sidecar stopped before its outcome was known", doubtful=True)
-            self._recorder.enter(order, step)
-            self._chore(self._recorder.save(order))  # a full disk keeps nobody from asking the broker
+            self._recorder.enter(order, Next(OrderState.IN_DOUBT, _STOPPED, doubtful=True))
+            # What the disk knows already leads the next start to the same: nothing waits for it.
+            self._chore(self._recorder.save(order))
             self._doubts.take(order, pause=0)
-        self._loaded.set()
-        self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
-        await self._recovered(seconds)
 
-    async def _recovered(self, seconds: float) -> None:
+    async def recover(self, seconds: float) -> None:
+        """Wait until what was restored in doubt has been looked up, for at most `seconds`."""
         total = len(self._doubts)
         if not total:
             return
@@ -153,16 +156,11 @@ class OrderQueue:
         return await asyncio.shield(take)
 
     async def caught_up(self) -> None:
-        """Return when the orders of the last run are known, and those that are just being taken.
-
-        A disk that keeps them waiting for long keeps nobody else waiting.
-        """
-        await self._loaded.wait()
+        """Return when the orders that are just being taken are; a slow disk keeps nobody waiting for long."""
         if self._takes:
             await asyncio.wait(self._takes, timeout=_CATCH_UP_SECONDS)
 
     async def _take(self, order: Order) -> Taken:
-        await self._loaded.wait()
         try:
             return await self._written(order)
         except OrderError as error:
@@ -206,7 +204,11 @@ class OrderQueue:
         target = self._book.target(order)
         if target is not None and await self.take_back(target, "cancelled before it was sent"):
             return OrderState.CANCELLED, "its order had not been sent, and will not be"
-        return OrderState.QUEUED, "waits for its turn" if self._gateway.can_trade else "waits for the broker"
+        if not self._gateway.can_trade:
+            return OrderState.QUEUED, "waits for the broker"
+        if not self._gateway.allows(order.request):
+            return OrderState.QUEUED, "waits until the broker's degradation level allows new risk"
+        return OrderState.QUEUED, "waits for its turn"
 
     def _known(self, order: Order, known: Order) -> Taken:
         essence = self.profile.essence

@@ -14,7 +14,10 @@ from sidecar.clock import Clock
 from sidecar.words import (
     BreakerState,
     BrokerState,
+    CacheResult,
     ClockSource,
+    DegradationCause,
+    DegradationLevel,
     Effect,
     LoginResult,
     LookResult,
@@ -140,6 +143,31 @@ class BrokerStateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DegradationChanged:
+    """More or less of a broker may be used from now on; or a person said something about it that changed nothing."""
+
+    broker: str
+    from_level: DegradationLevel
+    to_level: DegradationLevel
+    cause: DegradationCause
+    note: str = ""
+    """A person's reason, or the breaker's group."""
+    seconds: float | None = None
+    """How long what a person set holds at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheAsked:
+    """A read came that the cache is configured for."""
+
+    broker: str
+    endpoint: str
+    result: CacheResult
+    age: float = 0.0
+    """Seconds since the answer that was served came from the broker; 0 when it has just come."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled:
     """An attempt failed and another one will follow."""
 
@@ -234,7 +262,7 @@ class CallFinished:
     why: Why | RefusalKind | None
     """Why no further retry, or why the sidecar refused; None when the call succeeded."""
     source: str
-    """Who wrote the answer: `broker` or `sidecar`."""
+    """Who wrote the answer: `broker` or `sidecar`; or `cache`, which remembered one of the broker's."""
     status: int
     received: float
     """Unix seconds."""
@@ -435,6 +463,8 @@ Event = (
     | GateOpened
     | BreakerTransition
     | BrokerStateChanged
+    | DegradationChanged
+    | CacheAsked
     | RetryScheduled
     | RetryDenied
     | AttemptFinished

@@ -54,6 +54,10 @@ SEEN: Mapping[type, Seen] = {
     events.BrokerStateChanged: Seen(
         ("sidecar_broker_state_transitions_total",), InTrace.SPAN_EVENT, audit=True, log=True
     ),
+    events.DegradationChanged: Seen(
+        ("sidecar_degradation_transitions_total",), InTrace.SPAN_EVENT, audit=True, log=True
+    ),
+    events.CacheAsked: Seen(("sidecar_cache_reads_total",), InTrace.SPAN_EVENT),
     events.RetryScheduled: Seen(("sidecar_retries_total",), InTrace.SPAN_EVENT, audit=True),
     events.RetryDenied: Seen(("sidecar_retries_denied_total",), InTrace.SPAN_EVENT),
     events.AttemptFinished: Seen(
@@ -104,6 +108,8 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_broker_state": "ConditionReading.state",
     "sidecar_broker_consecutive_unavailable": "ConditionReading.consecutive_503",
     "sidecar_broker_next_probe_timestamp_seconds": "ConditionReading.next_probe",
+    "sidecar_degradation_level": "DegradationReading.level",
+    "sidecar_cache_bytes": "CacheReading.bytes",
     "sidecar_rate_limit_used": "LimitState.used",
     "sidecar_rate_limit_capacity": "LimitState.capacity",
     "sidecar_rate_limit_reading_timestamp_seconds": "LimitState.read_at",
@@ -131,6 +137,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
 """Metrics that no event feeds, because they are read from a state when they are asked for; and the state's field."""
 
 TOLD_OTHERWISE: Mapping[str, str] = {
+    "sidecar_event_loop_lag_seconds": "a timer of its own, measured",
     "sidecar_info": "the version and the bot, known from the start",
     "sidecar_telemetry_failures_total": "the bus itself, when a subscriber fails",
 }

@@ -116,6 +116,16 @@ def test_it_begins_and_ends(kind: ErrorType, subject: str, begin: Event, end: Ev
     assert kind not in {found for found, _ in bench.after(end)}
 
 
+@pytest.mark.parametrize(
+    ("kind", "begin", "end"),
+    [(kind, begin, end) for kind, _, begin, end in STORIES if isinstance(end, CallFinished) and end != OK_ORDER],
+)
+def test_an_answer_that_was_remembered_ends_no_error(kind: ErrorType, begin: Event, end: CallFinished) -> None:
+    bench = Bench()
+    bench.after(begin)
+    assert kind in {found for found, _ in bench.after(replace(end, source="cache"))}
+
+
 def test_a_carried_order_that_was_given_up_is_an_error_until_a_person_says_otherwise() -> None:
     bench = Bench()
     assert bench.after(carried(OrderState.IN_DOUBT, OrderState.DEAD)) == {(ErrorType.ORDER_DEAD, "order-7")}

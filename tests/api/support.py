@@ -13,9 +13,17 @@ from sidecar.api.routes import Route
 from sidecar.calls.model import Fate, Result
 from sidecar.config.model import Config
 from sidecar.telemetry.events import Bus, CallRefused
-from sidecar.telemetry.state import BreakerReading, BrokerReading, ConditionReading, GateReading, LimitState
+from sidecar.telemetry.state import (
+    BreakerReading,
+    BrokerReading,
+    CacheReading,
+    ConditionReading,
+    DegradationReading,
+    GateReading,
+    LimitState,
+)
 from sidecar.wire import Answer, Request
-from sidecar.words import BreakerMode, BreakerState, BrokerState, Outcome, RefusalKind
+from sidecar.words import BreakerMode, BreakerState, BrokerState, DegradationLevel, Outcome, RefusalKind
 
 EVERYWHERE = str(ipaddress.IPv4Address(0))
 OK = Answer(200, ((b"Content-Type", b"application/json"),), b'{"ok":true}', "OK")
@@ -40,6 +48,8 @@ class FakeGateway:
         self.resets: list[tuple[str | None, str]] = []
         self.modes: list[tuple[str | None, BreakerMode, str]] = []
         self.limit_resets: list[str] = []
+        self.level = DegradationLevel.NONE
+        self.levels: list[tuple[DegradationLevel, str, float]] = []
 
     async def run(
         self,
@@ -68,7 +78,17 @@ class FakeGateway:
         gate = GateReading(shut=True, outcome="rate_limited", until=9.0)
         condition = ConditionReading(BrokerState.OK, True, 0.0, 0, 600.0, False)
         return BrokerReading(
-            self.name, "generic", "https://broker.test", condition, (breaker,), (limit,), gate, 3, 10.0
+            self.name,
+            "generic",
+            "https://broker.test",
+            condition,
+            (breaker,),
+            (limit,),
+            gate,
+            3,
+            10.0,
+            DegradationReading(self.level, 0.0, None, "", None, None),
+            CacheReading(0, 0),
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:
@@ -81,6 +101,13 @@ class FakeGateway:
 
     def reset_limits(self, reason: str) -> None:
         self.limit_resets.append(reason)
+
+    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
+        self.level = level
+        self.levels.append((level, reason, seconds))
+
+    def recover(self, reason: str) -> None:
+        self.degrade(DegradationLevel.NONE, reason, 0)
 
     @staticmethod
     def _known(group: str | None) -> None:

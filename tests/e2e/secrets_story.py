@@ -171,6 +171,8 @@ def live(story: Story, folder: Path, stack: ExitStack) -> None:
     provoke(story, sidecar)
     story.received = echo.requests
     ask(story, sidecar)
+    # A stop waits only so long for a collector, and this one may be slow on a busy machine.
+    until(lambda: any("parrot" in span.name for span in list(collected.spans)), "the last spans arrive", seconds=60)
     assert sidecar.stop() == 0
     following.join()
     story.outputs["standard error"] = sidecar.child.text()

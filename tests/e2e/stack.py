@@ -228,11 +228,12 @@ class Sidecar:
         return told
 
     def calm(self) -> None:
-        """Close every breaker and open every gate, as a person would."""
+        """Close every breaker, open every gate and end every degradation, as a person would."""
         fetch(f"{self.url}/v1/breakers/reset", {"reason": "a new test begins"}, token=self._token)
         for broker in self.status()["brokers"]:
-            reset = f"{self.url}/v1/brokers/{broker['name']}/limits/reset"
-            fetch(reset, {"reason": "a new test begins"}, token=self._token)
+            for what in ("limits/reset", "degradation/recover"):
+                url = f"{self.url}/v1/brokers/{broker['name']}/{what}"
+                fetch(url, {"reason": "a new test begins"}, token=self._token)
 
     def audit_lines(self) -> list[dict[str, Any]]:
         """Every audit line so far."""

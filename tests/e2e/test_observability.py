@@ -44,6 +44,10 @@ FED = {
     "sidecar_order_queue_age_seconds",
     "sidecar_order_refusals_total",
     "sidecar_broker_next_probe_timestamp_seconds",
+    "sidecar_degradation_level",
+    "sidecar_degradation_transitions_total",
+    "sidecar_cache_reads_total",
+    "sidecar_cache_bytes",
     "sidecar_errors_total",
     "sidecar_errors_unresolved",
     "sidecar_notifications_total",
@@ -53,10 +57,7 @@ FED = {
     "sidecar_stream_last_message_timestamp_seconds",
 }
 """What dashboards and alerts may rely on."""
-NOT_YET = (
-    "sidecar_degradation_",
-    "sidecar_operation",
-)
+NOT_YET = ("sidecar_operation",)
 """Belong to capabilities that are still to come. Whoever adds one adds its metrics to `FED`."""
 
 

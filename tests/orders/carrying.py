@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -171,9 +171,6 @@ class Shop:
         self.told: list[Event] = []
         self.lives = 0
         self.full_at_start = False
-        self.at_start: Callable[[], Coroutine[Any, Any, None]] | None = None
-        """What comes in before the start has read the state file; it is then under way as `early`."""
-        self.early: asyncio.Task[None]
         self.store: FlakyStore
         self.queue: OrderQueue
         self.desk: OrderDesk
@@ -200,9 +197,7 @@ class Shop:
             )
             self.desk = OrderDesk({"binance": self.queue}, ledger, bus=bus, clock=self.clock, rng=bench.gateway._rng)
             self.store.full = self.full_at_start
-            if self.at_start is not None:
-                self.early = asyncio.create_task(self.at_start())
-                await asyncio.sleep(0)
+            await self.queue.restore()
             await self.queue.recover(recovery)
             self.queue.start()
             probing = asyncio.create_task(Prober(bench.condition, bench.gateway.look).run())

@@ -1,4 +1,4 @@
-"""What a start finds in the state file, and what comes while it is still being read."""
+"""What a start finds in the state file, and what keeps the queue going whatever happens."""
 
 import asyncio
 import sqlite3
@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.orders.desk import OrderDesk
 from sidecar.wire import Request
 from sidecar.words import OrderState
-from tests.orders.carrying import Shop, cancelling
+from tests.orders.carrying import Shop
 from tests.orders.test_taking_back import away
 
 
@@ -32,50 +31,6 @@ def test_a_full_disk_does_not_keep_a_start_from_asking_what_became_of_its_orders
     began = shop.clock.monotonic()
     assert shop.run(second, recovery=10) == [OrderState.FILLED, OrderState.FILLED]
     assert shop.clock.monotonic() - began < 12
-
-
-@pytest.mark.parametrize("how", ["by the control API", "by the bot's own cancel", "by a cancel of everything"])
-def test_an_order_that_is_cancelled_before_the_start_has_read_it_is_not_sent(tmp_path: Path, how: str) -> None:
-    shop = Shop(tmp_path)
-
-    async def first() -> str:
-        await away(shop)
-        return (await shop.place()).order.id
-
-    async def cancel(desk: OrderDesk) -> None:
-        match how:
-            case "by the control API":
-                await desk.cancel(order_id)
-            case "by the bot's own cancel":
-                await desk.heed("binance", cancelling())
-            case _:
-                await desk.heed("binance", Request("DELETE", "/fapi/v1/allOpenOrders?symbol=BTCUSDT", ()))
-
-    async def second() -> OrderState:
-        await shop.early
-        await shop.clock.sleep(60)
-        return (await shop.desk.account(order_id)).order.state
-
-    order_id = shop.run(first, crash=True)
-    shop.broker.away = False
-    shop.at_start = lambda: cancel(shop.desk)
-    assert shop.run(second) is OrderState.CANCELLED
-    assert shop.broker.executions == []
-
-
-def test_an_order_that_comes_before_the_start_has_read_the_others_is_sent_once(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-
-    async def place() -> None:
-        await shop.place("early")
-
-    async def life() -> None:
-        await shop.early
-        await shop.clock.sleep(60)
-
-    shop.at_start = place
-    shop.run(life)
-    assert shop.broker.executions == ["early"]
 
 
 @pytest.mark.parametrize(("sent", "doubtful"), [(False, False), (True, True)])

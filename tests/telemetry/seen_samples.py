@@ -10,7 +10,9 @@ from sidecar.telemetry.state import (
     BreakerReading,
     BrokerReading,
     BrokerShape,
+    CacheReading,
     ConditionReading,
+    DegradationReading,
     GateReading,
     LimitState,
     OrdersReading,
@@ -19,7 +21,10 @@ from sidecar.words import (
     BreakerMode,
     BreakerState,
     BrokerState,
+    CacheResult,
     ClockSource,
+    DegradationCause,
+    DegradationLevel,
     Effect,
     LoginResult,
     LookResult,
@@ -89,6 +94,10 @@ SAMPLES: dict[type, Event] = {
         events.LimitWaited("binance", "orders", Priority.ORDER, 0.4, "orders_10s"),
         events.LimitRejected("binance", "orders", Priority.ORDER, "orders_10s"),
         events.BrokerStateChanged("binance", BrokerState.OK, BrokerState.MAINTENANCE, "503", 1, 32.0),
+        events.DegradationChanged(
+            "binance", DegradationLevel.NONE, DegradationLevel.READ_ONLY, DegradationCause.MANUAL, "flat", 3600.0
+        ),
+        events.CacheAsked("binance", "get_ticker", CacheResult.STALE, 12.0),
         events.GateShut("binance", Outcome.BANNED, 120.0, T0 + 120),
         events.GateOpened("binance"),
         events.BreakerTransition(
@@ -131,6 +140,10 @@ STATE = BrokerReading(
     gate=GateReading(shut=True, outcome="banned", until=T0 + 120),
     in_flight=4,
     retry_budget=9.0,
+    degradation=DegradationReading(
+        DegradationLevel.READ_ONLY, T0, DegradationCause.MANUAL, "flat", T0 + 3600, T0 + 3600
+    ),
+    cache=CacheReading(2, 4096),
 )
 
 SHAPE = BrokerShape(

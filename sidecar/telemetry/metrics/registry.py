@@ -11,14 +11,17 @@ from prometheus_client.registry import Collector
 from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.metrics.accept import CONTENT_TYPES, wants_openmetrics
 from sidecar.telemetry.metrics.breakers import BreakerMetrics
+from sidecar.telemetry.metrics.cache import CacheMetrics
 from sidecar.telemetry.metrics.calls import CallMetrics
 from sidecar.telemetry.metrics.condition import ConditionMetrics
+from sidecar.telemetry.metrics.degradation import DegradationMetrics
 from sidecar.telemetry.metrics.errors import ErrorMetrics, ReadErrors
 from sidecar.telemetry.metrics.families import AnyFamily
 from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
 from sidecar.telemetry.metrics.limits import LimitMetrics
 from sidecar.telemetry.metrics.orders import OrderMetrics, ReadOrders
 from sidecar.telemetry.metrics.own import OwnMetrics, ReadAudit, ReadSpans
+from sidecar.telemetry.metrics.pulse import PulseMetrics
 from sidecar.telemetry.metrics.store import ReadStore, StoreMetrics
 from sidecar.telemetry.metrics.streams import StreamMetrics
 from sidecar.telemetry.metrics.subject import Subject
@@ -60,12 +63,15 @@ class Metrics(Collector):
         self._own = OwnMetrics(bot=bot, version=version)
         self._orders, self._store = OrderMetrics(shapes), StoreMetrics()
         self._errors, self._read_errors = ErrorMetrics(shapes, channels), read_errors
+        self.pulse = PulseMetrics()
         self._read_audit, self._read_spans = read_audit, read_spans
         self._read_store, self._read_orders = read_store, read_orders
         self._subjects: tuple[Subject, ...] = (
             CallMetrics(shapes, traced),
             IdempotencyMetrics(shapes),
             ConditionMetrics(shapes),
+            DegradationMetrics(shapes),
+            CacheMetrics(shapes),
             BreakerMetrics(shapes),
             LimitMetrics(shapes, traced),
             StreamMetrics(shapes),
@@ -73,6 +79,7 @@ class Metrics(Collector):
             self._errors,
             self._orders,
             self._store,
+            self.pulse,
             self._own,
         )
         self.families: tuple[AnyFamily, ...] = tuple(

@@ -7,8 +7,16 @@ from rich.console import Console, RenderableType
 
 from sidecar.api.models import Status
 from sidecar.cli.live.glance import ErrorLine, Glance, OrderLine
-from sidecar.telemetry.state import BreakerReading, BrokerReading, ConditionReading, GateReading, LimitState
-from sidecar.words import BreakerMode, BreakerState, BrokerState
+from sidecar.telemetry.state import (
+    BreakerReading,
+    BrokerReading,
+    CacheReading,
+    ConditionReading,
+    DegradationReading,
+    GateReading,
+    LimitState,
+)
+from sidecar.words import BreakerMode, BreakerState, BrokerState, DegradationLevel
 
 NOW = 1_800_000_000.0
 STATUS = Status(
@@ -28,6 +36,8 @@ WELL = BrokerReading(
     GateReading(False, "", None),
     2,
     9.6,
+    DegradationReading(DegradationLevel.NONE, NOW, None, "", None, None),
+    CacheReading(0, 0),
 )
 BROKEN = replace(WELL, name="oanda", breakers=(OPEN,))
 SHUT = replace(WELL, name="kraken", gate=GateReading(True, "banned", NOW + 7200))
