@@ -1,4 +1,4 @@
-.PHONY: help demo test lint format bench requirements reference clean
+.PHONY: help demo test torture lint format bench requirements reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -22,6 +22,10 @@ lint: ## style, formatting and types
 format: ## put the code into its form
 	@$(bin)/ruff check --fix-only --quiet .
 	@$(bin)/ruff format .
+
+torture: ## orders, faults, kills and power cuts at random, and every promise counted: make torture N=5000
+	@scripts/setup test
+	@$(bin)/python -m tests.torture --orders $(or $(N),400) $(ARGS)
 
 bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pass-through
 	@scripts/setup bench

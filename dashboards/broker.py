@@ -170,7 +170,7 @@ def _levels() -> Line:
             "Degradation over time",
             "How much of the broker may be used: from read only on, no new risk is sent.",
             words.LEVEL,
-            Query(BROKER.code("sidecar_degradation_level", words.LEVEL_CODES, "broker"), "{{broker}}"),
+            Query(BROKER.code("sidecar_degradation_level", words.LEVEL_CODES, "broker", "level"), "{{broker}}"),
         ),
         lines(
             "Changes of degradation",

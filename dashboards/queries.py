@@ -60,14 +60,11 @@ class Scope:
         """Seconds that have passed since a moment."""
         return f"{_over('max', by)} (time() - {self.select(timestamp)})"
 
-    def code(self, metric: str, codes: dict[str, int], by: str) -> str:
+    def code(self, metric: str, codes: dict[str, int], by: str, label: str = "state") -> str:
         """A state of which one 0/1 series each exists, as the number of the highest state that is 1."""
-        states = (f"{self.select(metric, _is(state))} * {code}" for state, code in codes.items())
+        chosen = {f'{label}="{state}"': code for state, code in codes.items()}
+        states = (f"{self.select(metric, where)} * {code}" for where, code in chosen.items())
         return f"{_over('max', by)} ({' or '.join(states)})"
-
-
-def _is(state: str) -> str:
-    return f'state="{state}"'
 
 
 def _over(aggregation: str, by: str) -> str:

@@ -162,10 +162,33 @@ class OrderQueue:
 
     async def _take(self, order: Order) -> Taken:
         try:
-            return await self._written(order)
+            return await self._written_or_known(order)
         except OrderError as error:
             self._bus.emit(OrderRefused(self.broker, error.reason))
             raise
+
+    async def _written_or_known(self, order: Order) -> Taken:
+        try:
+            return await self._written(order)
+        except (QueueFullError, StoppingError, UnrecordedError):
+            # A bot that lost the answer to the first time sends it once more: that it is not taken would be a lie.
+            known = await self._taken_before(order)
+            if known is None:
+                raise
+            return self._known(order, known)
+
+    async def _taken_before(self, order: Order) -> Order | None:
+        if order.kind is Kind.CANCEL:
+            return None
+        wanted = Wanted(brokers=(self.broker,), client_ids=(order.client_id,))
+        try:
+            found = await self._ledger.select(wanted)
+        except StoreError as error:
+            raise DoubtfullyRecordedError(
+                "perhaps taken, if it came before: the state file cannot be read; ask for its client id before it is "
+                "sent under another, see the log"
+            ) from error
+        return found[0] if found else None
 
     async def _written(self, order: Order) -> Taken:
         if self._stopping:

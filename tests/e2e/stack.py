@@ -138,6 +138,10 @@ class Simulated:
         """Plan a fault; by default once, for the next request that matches."""
         fetch(f"{self.url}/_control/faults", [{"kind": kind} | details])
 
+    def end_faults(self) -> None:
+        """Nothing goes wrong any more."""
+        fetch(f"{self.url}/_control/faults", method="DELETE")
+
     def executed(self) -> dict[str, Any]:
         """The truth: what is in the book, and what arrived."""
         told: dict[str, Any] = fetch(f"{self.url}/_control/executed")
@@ -170,8 +174,8 @@ class Sidecar:
         """`settings` are further keys of the configuration; with a `token` nobody may call who does not show it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._environment = environment
-        self._module = module
+        self.environment = environment
+        self.module = module
         self._token = token
         self.socket = folder / "sidecar.sock"
         self.audit = folder / "audit"
@@ -204,7 +208,7 @@ class Sidecar:
         output = self.folder / "sidecar.log"
         output.unlink(missing_ok=True)
         arguments = ["run", "--config", str(self.config)]
-        self.child = Child(arguments, output, self._environment, module=self._module)
+        self.child = Child(arguments, output, self.environment, module=self.module)
         self.child.wait_for("Ready")
 
     def metrics(self) -> str:

@@ -53,20 +53,6 @@ def test_an_order_that_comes_back_unexecuted_while_its_cancel_waits_is_not_sent_
     assert shop.broker.executions == []
 
 
-def test_a_cancel_whose_order_came_back_unexecuted_has_done_its_work(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, ["definite"], takes=2, **STEADY)
-
-    async def life() -> Order:
-        taken = await shop.place()
-        await shop.clock.sleep(1)
-        cancel = await shop.desk.cancel(taken.order.id)
-        return (await shop.desk.wait(cancel.id, 60, final=True)).order
-
-    order = shop.run(life)
-    assert order.state is OrderState.CANCELLED
-    assert not any(method == "DELETE" for _, method, _ in shop.broker.sent)
-
-
 def test_a_bots_own_cancel_keeps_an_order_on_its_way_from_being_sent_once_more(tmp_path: Path) -> None:
     shop = Shop(tmp_path, ["definite"], takes=2, **STEADY)
 
