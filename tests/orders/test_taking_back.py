@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from sidecar.orders.errors import UnrecordedError
-from sidecar.orders.order import Order
 from sidecar.wire import Request
 from sidecar.words import OrderState
 from tests.orders.carrying import Shop, cancelling, proxied
