@@ -91,7 +91,7 @@ class Proxy:
         kind = _KINDS.get(type(error), RefusalKind.BAD_REQUEST)
         result = gateway.refuse(kind, str(error))
         status = STATUSES[type(error)]
-        outcome = Outcome.UNKNOWN if kind is RefusalKind.UNKNOWN else Outcome.TRANSIENT
+        outcome = _OUTCOMES.get(kind, Outcome.TRANSIENT)
         answer = Answer(status, result.answer.headers, result.answer.body, status.phrase)
         return _told(Result(answer, replace(result.fate, outcome=outcome)))
 
@@ -187,6 +187,8 @@ _KINDS: Final[Mapping[type[OrderError], RefusalKind]] = {
     StoppingError: RefusalKind.UNREACHABLE,
 }
 """How a bot is told, in the broker's words, that its order was not taken."""
+# To come again with a client id that is taken already never helps, and "not executed" may be untrue of who has it.
+_OUTCOMES: Final = {RefusalKind.UNKNOWN: Outcome.UNKNOWN, RefusalKind.BAD_REQUEST: Outcome.FATAL}
 _TOO_LARGE: Final = Denial("too_large", 413, "not sent: the body is larger than listen.max_request_bytes")
 _MALFORMED: Final = Denial("malformed", 400, "not sent: the body does not keep to its own length or chunks")
 _NOT_AN_OPEN_PROXY: Final = Denial(

@@ -129,7 +129,7 @@ def test_a_key_that_was_used_for_another_order_is_refused(tmp_path: Path) -> Non
 
     outgoing = door.run(life)
     assert outgoing.answer.status == 422
-    assert fate(outgoing).startswith("transient; attempts=0")
+    assert fate(outgoing).startswith("fatal; attempts=0")
 
 
 @pytest.mark.parametrize("ways", [(ASYNC, ()), ((), ASYNC)], ids=["carried first", "sent first"])
