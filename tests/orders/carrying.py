@@ -36,6 +36,7 @@ FATES = (
     "lost",
     "lost and done",
     "margin",
+    "unauthorised",
 )
 """What can become of a transmission; the first word is what the sidecar hears, `and done` what it does not."""
 
@@ -112,6 +113,8 @@ class BookBroker:
                 return answer(503, UNKNOWN_WORDS)
             case "lost":
                 raise MaybeSent("reset", "ConnectionResetError")
+            case "unauthorised":
+                return answer(401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."})
             case "margin":
                 return answer(400, {"code": -2019, "msg": "Margin is insufficient."})
         return answer(200, self._told(self.book[client_id]))
