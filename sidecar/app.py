@@ -173,8 +173,7 @@ class App:
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
-            for queue in self._queues:
-                await queue.restore()
+            await self._restore()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
         except BaseException:
@@ -197,6 +196,13 @@ class App:
         watches |= {f"start-up checks {name}": checks.run() for name, checks in self._checks.items()}
         watches["pulse"] = self._metrics.pulse.run(self._clock)
         self._background += [asyncio.create_task(watch, name=name) for name, watch in watches.items()]
+
+    async def _restore(self) -> None:
+        """Take over the orders that the last run left."""
+        for queue in self._queues:
+            await queue.restore()
+        if self._desk is not None:
+            await self._desk.give_up_strays()
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened; all within `stop.budget_seconds`.
