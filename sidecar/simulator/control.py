@@ -1,5 +1,6 @@
 """The simulators' control interface: plan faults, move prices and clocks, and ask what truly happened."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +11,8 @@ from aiohttp import web
 
 from sidecar.simulator.faults import Fault, FaultError, FaultPlan
 
+_CLOSING_TURNS = 3
+"""Turns of the event loop that an aborted connection may take to be closed."""
 PREFIX = "/_control/"
 """Paths that start so are neither limited nor hit by faults."""
 
@@ -115,6 +118,8 @@ class Control:
         described = json.loads(await request.text())
         faults = [Fault.from_json(item) for item in (described if isinstance(described, list) else [described])]
         self._simulator.plan.add(*faults)
+        for _ in range(_CLOSING_TURNS):
+            await asyncio.sleep(0)  # a connection that a fault breaks is broken when its planner hears of it
         return await self._get_faults(request)
 
     async def _clear_faults(self, request: web.Request) -> web.Response:

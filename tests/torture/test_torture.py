@@ -39,20 +39,27 @@ def test_whatever_fails_every_promise_is_kept(tmp_path: Path, brokers: dict[str,
 
 def test_a_sidecar_that_sends_again_what_is_in_doubt_is_caught(tmp_path: Path, brokers: dict[str, Simulated]) -> None:
     setting = dataclasses.replace(BRIEF, module="tests.torture.resending", kinds=LOSSES, fault_every=0.2)
-    assert Promise.ONCE in caught(setting, tmp_path, brokers)
+    assert caught(Promise.ONCE, setting, tmp_path, brokers)
 
 
 def test_a_sidecar_that_accepts_before_it_writes_is_caught(tmp_path: Path, brokers: dict[str, Simulated]) -> None:
     setting = dataclasses.replace(BRIEF, module="tests.torture.forgetful", kinds=(FaultKind.HTML,))
-    assert Promise.KEPT in caught(setting, tmp_path, brokers)
+    assert caught(Promise.KEPT, setting, tmp_path, brokers)
 
 
 def test_a_sidecar_whose_writes_are_not_confirmed_is_caught(tmp_path: Path, brokers: dict[str, Simulated]) -> None:
     if not powercut.possible():
         pytest.skip("this machine does not let a power cut be played")
     setting = dataclasses.replace(BRIEF, module="tests.torture.unsynced", orders=24, kinds=(FaultKind.HTML,))
-    assert Promise.KEPT in caught(setting, tmp_path, brokers)
+    assert caught(Promise.KEPT, setting, tmp_path, brokers)
 
 
-def caught(setting: Setting, folder: Path, brokers: dict[str, Simulated]) -> set[Promise]:
-    return {breach.promise for breach in torture(setting, folder, brokers).breaches}
+def caught(promise: Promise, setting: Setting, folder: Path, brokers: dict[str, Simulated]) -> bool:
+    """Whether a breach is found; a machine that is busy with other things may need more than one try."""
+    for seed in range(1, 5):
+        place = folder / str(seed)
+        place.mkdir()
+        report = torture(dataclasses.replace(setting, seed=seed), place, brokers)
+        if promise in {breach.promise for breach in report.breaches}:
+            return True
+    return False
