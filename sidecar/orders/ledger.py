@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar.clock import Clock
-from sidecar.orders.order import COLUMNS, Change, Order, answer_text, from_row, intent_text
+from sidecar.orders.order import COLUMNS, Change, Order, answer_text, filled_text, from_row, intent_text
 from sidecar.store import Store
 from sidecar.words import OrderState
 
@@ -16,11 +16,11 @@ OPEN_STATES: Final = tuple(state for state in OrderState if state.open)
 FINAL_STATES: Final = tuple(state for state in OrderState if state.final)
 
 _INSERT: Final = f"""
-INSERT INTO orders ({COLUMNS}, client_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO orders ({COLUMNS}, client_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # noqa: S608 - our own column names
 _UPDATE: Final = """
 UPDATE orders SET state = ?, reason = ?, updated_at = ?, attempts = ?, broker_order_id = ?, may_have_been_executed = ?,
-answer = ? WHERE id = ?
+answer = ?, filled = ? WHERE id = ?
 """
 _LOG: Final = "INSERT INTO order_changes (order_id, at, state, reason) VALUES (?, ?, ?, ?)"
 _SELECT: Final = f"SELECT {COLUMNS} FROM orders"  # noqa: S608 - likewise
@@ -84,7 +84,7 @@ class Ledger:
         """Write an order's new state down, and return when it is on the disk."""
         answer = answer_text(order.answer)
         values = (order.state, order.reason, order.updated_at, order.attempts, order.broker_order_id)
-        row = (*values, order.may_have_been_executed, answer, order.id)
+        row = (*values, order.may_have_been_executed, answer, filled_text(order), order.id)
         change = (order.id, order.updated_at, order.state, order.reason)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -156,4 +156,5 @@ def _row(order: Order) -> tuple[object, ...]:
         order.broker_order_id,
         order.may_have_been_executed,
         answer_text(order.answer),
+        filled_text(order),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sidecar.words import BreakerMode, BreakerState, BrokerState, OrderState
+from sidecar.words import BreakerMode, BreakerState, BrokerState, OperationState, OperationType, OrderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,16 @@ class BrokerShape:
     limits: tuple[str, ...]
     read: Callable[[], BrokerReading]
     """Reads the broker's state now; cheap enough for every scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsReading:
+    """The operations of one broker and type that are under way."""
+
+    broker: str
+    type: OperationType
+    counts: Mapping[OperationState, int]
+    """By state; a state that is missing has none."""
 
 
 @dataclass(frozen=True, slots=True)
