@@ -20,6 +20,7 @@ import uvloop
 
 from sidecar import __version__
 from sidecar.api.errors import ApiError
+from sidecar.api.operations import operation_routes
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
@@ -33,6 +34,8 @@ from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.orders.ledger import Ledger
+from sidecar.orders.operations.engine import OperationEngine
+from sidecar.orders.operations.journal import Journal
 from sidecar.orders.queue import OrderQueue
 from sidecar.store import Store, StoreError
 from sidecar.telemetry.audit import AuditError, AuditLog
@@ -96,6 +99,7 @@ class App:
             for name, (settings, profile, _) in brokers.items()
         }
         self._queues, self._desk = self._carrying(brokers, rng)
+        self._operations = self._operating(rng)
         self._probing: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
@@ -111,6 +115,7 @@ class App:
             read_spans=self._traces.readings,
             read_store=None if self._store is None else self._store.readings,
             read_orders=lambda: [queue.reading() for queue in self._queues],
+            read_operations=None if self._operations is None else self._operations.readings,
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
         self.api = Api(
@@ -121,6 +126,7 @@ class App:
             health=self._state,
             exposition=self._metrics.exposition,
             desk=self._desk,
+            more=() if self._operations is None else operation_routes(self._operations),
         )
 
     async def start(self) -> None:
@@ -143,6 +149,8 @@ class App:
                 await gateway.open()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
+            if self._operations is not None:
+                await self._operations.recover(self._config.state.recovery_seconds)
         except BaseException:
             await self._let_go()
             raise
@@ -162,6 +170,8 @@ class App:
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
+        if self._operations is not None:
+            self._operations.wind_down()
         for queue in self._queues:
             queue.wind_down()
         for probing in self._probing:
@@ -170,6 +180,8 @@ class App:
         unfinished = await self.api.stop(DRAIN_SECONDS)
         for front in self.fronts.values():
             await front.finish()
+        if self._operations is not None:
+            await self._operations.finish()
         for queue in self._queues:
             await queue.finish()
         for gateway in self.gateways.values():
@@ -203,6 +215,21 @@ class App:
             if self.gateways[name].signs
         }
         return tuple(queues.values()), OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng)
+
+    def _operating(self, rng: Random) -> OperationEngine | None:
+        """What carries out operations, where orders are carried."""
+        if self._store is None or self._desk is None:
+            return None
+        settings = self._config.operations
+        return OperationEngine(
+            self._desk,
+            Journal(self._store, settings.history_seconds, self._clock),
+            settings,
+            list(self.gateways),
+            bus=self._bus,
+            clock=self._clock,
+            rng=rng,
+        )
 
     def _keys(self, broker: str) -> Keys | None:
         if self._store is None:

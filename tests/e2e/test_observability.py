@@ -52,6 +52,11 @@ FED = {
     "sidecar_orders_total",
     "sidecar_order_queue_age_seconds",
     "sidecar_order_refusals_total",
+    "sidecar_operations",
+    "sidecar_operation_results_total",
+    "sidecar_operation_steps_total",
+    "sidecar_operation_recoveries_total",
+    "sidecar_positions_unprotected_total",
     "sidecar_broker_next_probe_timestamp_seconds",
     "sidecar_info",
     "sidecar_stream_messages_total",
@@ -61,7 +66,6 @@ FED = {
 """What dashboards and alerts may rely on."""
 NOT_YET = (
     "sidecar_degradation_",
-    "sidecar_operation",
     "sidecar_errors_",
     "sidecar_notifications_",
 )

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.operations.draft import BracketDraft
-from sidecar.orders.operations.model import Leg, Operation, Role
+from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.operations.moves import (
     Alarm,
     Cancel,
@@ -98,14 +98,29 @@ def _cancel_entry(operation: Operation, moment: Moment, entry: Leg) -> Cancel | 
 
 def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Move:
     """A position is open: it needs a stop, then a target."""
-    missing = more(held, operation.left(Role.STOP))
-    lost = next((leg for leg in operation.legs(Role.STOP) if leg.lost), None)
-    if missing is not None or lost is not None:
-        move = moment.again(operation, Role.STOP, _stop(operation, missing or held))
+    stops = [leg for leg in operation.legs(Role.STOP) if leg.open and not _doubtful(leg, moment)]
+    missing = more(held, sum((leg.left for leg in stops), NOTHING))
+    if missing is not None:
+        move = moment.again(operation, Role.STOP, _stop(operation, missing))
         return Unwind(f"the stop cannot be placed: {move.reason}") if isinstance(move, Exhausted) else move
+    surplus = sum((leg.left for leg in stops if leg.state is OrderState.WORKING), NOTHING) - held
+    spare = [leg for leg in reversed(stops) if leg.state is OrderState.WORKING and leg.left <= surplus]
+    if spare and (cancel := moment.cancel(spare[:1])) is not None:
+        return cancel
+    lost = next((leg for leg in operation.legs(Role.STOP) if leg.lost), None)
+    if lost is not None and "stop" not in operation.record.alarms:
+        return Alarm("stop", f"{lost.name} may be in the broker's book besides the stop that works: {lost.reason}")
     if entry.open or unprotected(operation):
         return Wait()
     return _aim(operation, moment, held)
+
+
+def _doubtful(stop: Leg, moment: Moment) -> bool:
+    """Whether a position must not rely on a stop any longer.
+
+    Another one is placed then: both are reduce-only, and the one too many is cancelled when it turns up.
+    """
+    return stop.state is OrderState.IN_DOUBT and moment.now - stop.planned_at >= moment.policy.protect_seconds
 
 
 def _aim(operation: Operation, moment: Moment, held: Decimal) -> Move:
@@ -148,7 +163,8 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
     if missing is not None:
         move = moment.again(operation, Role.FLATTEN, _market(operation, missing, opens=False))
         if isinstance(move, Exhausted):
-            words = f"{why}; {held} could not be closed at the market: {move.reason}"
+            stop = "no stop works" if unprotected(operation) else "its stop stands, and is not watched any more"
+            words = f"{why}; {held} could not be closed at the market, {stop}: {move.reason}"
             return called(operation, "not closed", words, End(OperationState.FAILED, words))
         return move
     others = still_open(operation.legs(Role.TARGET))

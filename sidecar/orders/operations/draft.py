@@ -1,5 +1,6 @@
 """What a bot says when it asks for an operation."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
@@ -69,7 +70,7 @@ class BracketDraft(_InMarket):
     def _prices_are_in_order(self) -> "BracketDraft":
         ladder = [price for price in (self.stop_price, self.price, self.target_price) if price is not None]
         rising = ladder if self.side is Side.BUY else ladder[::-1]
-        if any(lower >= higher for lower, higher in zip(rising, rising[1:], strict=False)):
+        if any(lower >= higher for lower, higher in pairwise(rising)):
             words = (
                 "stop_price < price < target_price" if self.side is Side.BUY else "target_price < price < stop_price"
             )
@@ -117,8 +118,8 @@ class ModificationDraft(_Draft):
     type: Literal[OperationType.MODIFICATION]
     order: str = Field(description="The id of the order that is replaced.")
     replacement: LegDraft = Field(
-        description="All of the new order; its quantity counts what the old one has traded. A reduce-only one is placed "
-        "before the old one is cancelled, any other after it."
+        description="All of the new order; its quantity counts what the old one has traded. A reduce-only one is "
+        "placed before the old one is cancelled, any other after it."
     )
 
 

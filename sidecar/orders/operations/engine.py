@@ -91,15 +91,16 @@ class OperationEngine:
             await runner.resume()
             self._begin(runner)
         looks = [asyncio.create_task(runner.looked.wait()) for runner in runners]
-        if looks:
-            over = asyncio.Event()
-            timer = self._clock.call_later(seconds, over.set)
-            ends = asyncio.create_task(over.wait())
-            every = asyncio.gather(*looks)
-            await asyncio.wait({every, ends}, return_when=asyncio.FIRST_COMPLETED)
-            timer.cancel()
-            every.cancel()
-            ends.cancel()
+        if not looks:
+            return
+        over = asyncio.Event()
+        timer = self._clock.call_later(seconds, over.set)
+        ends = asyncio.create_task(over.wait())
+        every = asyncio.create_task(_all_of(looks))
+        await asyncio.wait([every, ends], return_when=asyncio.FIRST_COMPLETED)
+        timer.cancel()
+        for task in (*looks, every, ends):
+            task.cancel()
 
     def wind_down(self) -> None:
         """Begin nothing any more; what is on the disk goes on at the next start."""
@@ -241,16 +242,19 @@ class OperationEngine:
         return Told(self._now(operation), tuple(await self._journal.steps(operation_id)))
 
     async def wait(self, operation_id: str, seconds: float, *, final: bool) -> Told:
-        """What is known of it once it is settled, or has ended for `final`, or after `seconds`. Raises as `tell` does."""
-        over = asyncio.Event()
+        """What is known of it once it is settled, or has ended for `final`, or after `seconds`.
+
+        Raises as `tell` does.
+        """
+        ends = self._clock.monotonic() + seconds
         with _Watch(self._watchers, operation_id) as changed:
-            timer = self._clock.call_later(seconds, lambda: (over.set(), changed.set()))
+            timer = self._clock.call_later(seconds, changed.set)
             try:
                 while True:
                     changed.clear()
                     told = await self.tell(operation_id)
                     done = told.operation.state.final if final else settled(told.operation)
-                    if done or over.is_set():
+                    if done or self._clock.monotonic() >= ends:
                         return told
                     await changed.wait()
             finally:
@@ -338,6 +342,11 @@ class _Watch:
         if not others:
             with suppress(KeyError):
                 del self._watchers[self._id]
+
+
+async def _all_of(looks: Sequence["asyncio.Task[bool]"]) -> bool:
+    await asyncio.wait(looks)
+    return True
 
 
 def _fits(order: Order, draft: BulkCancelDraft) -> bool:

@@ -95,7 +95,7 @@ class Moment:
     def again(self, operation: Operation, role: Role, terms: OrderDraft) -> Place | Wait | Exhausted:
         """Another attempt at a leg, after a pause that grows, unless there have been enough."""
         lost = next((leg for leg in operation.legs(role) if leg.lost), None)
-        if lost is not None:
+        if lost is not None and role is not Role.STOP:  # a stop too many does less harm than none
             return Exhausted(f"{lost.name} may have been executed, and nobody knows: {lost.reason}")
         failed = [leg for leg in operation.legs(role) if leg.fruitless]
         if not failed:

@@ -97,7 +97,8 @@ class Runner:
             await self._act(Unwind(self._asked))
         move = decide(self.operation, Moment(self._clock.now(), self._policy))
         if not isinstance(move, Wait):
-            return await self._act(move)
+            await self._act(move)
+            return
         self.looked.set()
         ends = self._look_at
         if move.until is not None:

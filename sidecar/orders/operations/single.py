@@ -29,6 +29,10 @@ def close(operation: Operation, moment: Moment) -> Move:
         return Wait()
     if done >= draft.quantity:
         return End(OperationState.COMPLETED, f"{done} closed")
+    lost = next((leg for leg in operation.legs(Role.CLOSE) if leg.lost), None)
+    if lost is not None:
+        words = f"{lost.name} may have closed the position, and nobody knows: {lost.reason}"
+        return called(operation, "lost", words, End(OperationState.FAILED, words))
     if why:
         state = OperationState.PARTIALLY_COMPLETED if done else OperationState.ROLLED_BACK
         return End(state, f"{why}; {done} of {draft.quantity} closed")
@@ -124,20 +128,19 @@ def _place_first(operation: Operation, moment: Moment, old: Leg) -> Move:
 
 
 def _cancel_first(operation: Operation, moment: Moment, old: Leg) -> Move:
-    if old.open and _given_up(old, moment):
-        return End(OperationState.FAILED, f"the old order stands: it could not be cancelled {old.cancels} times")
     if old.open:
-        return moment.cancel([old]) or Wait()
+        words = f"the old order stands: it could not be cancelled {old.cancels} times"
+        given_up = End(OperationState.FAILED, words) if _given_up(old, moment) else None
+        return given_up or moment.cancel([old]) or Wait()
     if old.lost:
         return _refused(operation, f"the old order may have been executed, and nobody knows: {old.reason}")
     new = operation.last(Role.REPLACEMENT)
     rest = _modification(operation).replacement.quantity - old.filled - operation.filled(Role.REPLACEMENT)
     if rest <= 0 and new is None:
         return End(OperationState.FAILED, "the old order has traded before it was replaced")
-    if new is not None and (new.worked or rest <= 0):
-        return End(OperationState.COMPLETED, f"{new.name} has taken its place")
-    if new is not None and new.open:
-        return Wait()
+    if new is not None and (new.open or new.worked or rest <= 0):
+        there = new.worked or rest <= 0
+        return End(OperationState.COMPLETED, f"{new.name} has taken its place") if there else Wait()
     if new is None and not moment.fresh(operation):
         return End(OperationState.FAILED, "the old order is cancelled; its replacement has become too old to be sent")
     move = moment.again(operation, Role.REPLACEMENT, replacement(operation, old, rest))

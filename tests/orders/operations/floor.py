@@ -99,7 +99,7 @@ class Floor(Shop):
         operation, _ = await self.engine.begin(OperationDraft.model_validate(draft | changes).root)
         return operation
 
-    async def settled(self, operation: Operation, seconds: float = 1e5) -> Told:
+    async def in_place(self, operation: Operation, seconds: float = 1e5) -> Told:
         return await self.engine.wait(operation.id, seconds, final=False)
 
     async def ended(self, operation: Operation, seconds: float = 1e5) -> Told:

@@ -25,7 +25,7 @@ def bracket(floor: Floor, then: Callable[[Any], Awaitable[Any]] | None = None, *
 
     async def life() -> Told:
         operation = await floor.ask(BRACKET, **changes)
-        told = await floor.settled(operation)
+        told = await floor.in_place(operation)
         if then is not None and not told.operation.state.final:
             await then(operation)
         return await floor.ended(operation, 1000)
@@ -60,7 +60,7 @@ def test_when_one_exit_fills_the_other_is_cancelled(floor: Floor, price: int, le
 def test_an_exit_that_fills_while_the_sidecar_is_down_has_the_other_cancelled_at_the_start(floor: Floor) -> None:
     async def first() -> Any:
         operation = await floor.ask(BRACKET)
-        await floor.settled(operation)
+        await floor.in_place(operation)
         return operation
 
     operation = floor.live(first, crash=True)
@@ -94,7 +94,7 @@ def test_what_has_filled_of_an_entry_is_protected_at_once_and_the_rest_when_it_f
             await floor.clock.sleep(10)
             stops = [order for order in floor.exchange.open() if order.kind == "STOP_MARKET"]
             assert sum(stop.quantity for stop in stops) == floor.exchange.positions[SYMBOL]
-        return await floor.settled(operation)
+        return await floor.in_place(operation)
 
     told = floor.live(life)
     assert [target.quantity for target in floor.exchange.booked("target")] == [Decimal("0.8")]
@@ -134,7 +134,7 @@ def test_a_broker_that_is_away_while_the_stop_is_due_calls_a_person_within_secon
             await floor.clock.sleep(0.5)
         assert floor.clock.monotonic() - began < floor.policy.protect_seconds + 2 * floor.policy.look_seconds
         floor.exchange.away = False
-        return await floor.settled(operation)
+        return await floor.in_place(operation)
 
     told = floor.live(life)
     assert told.operation.state is OperationState.IN_PROGRESS
@@ -188,7 +188,7 @@ def test_both_exits_filled_are_detected_and_traded_back(floor: Floor) -> None:
 def test_asked_for_twice_under_one_client_id_it_is_begun_once(floor: Floor) -> None:
     async def life() -> list[str]:
         asked = [await floor.ask(BRACKET, client_id="mine") for _ in range(2)]
-        await floor.settled(asked[0])
+        await floor.in_place(asked[0])
         return [operation.id for operation in asked]
 
     first, second = floor.live(life)
