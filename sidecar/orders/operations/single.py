@@ -124,6 +124,9 @@ def _place_first(operation: Operation, moment: Moment, old: Leg) -> Move:
         return Wait()
     if old.open:
         return moment.cancel([old]) or Wait()
+    if old.lost:
+        words = f"{new.name} stands, and the old order may do so too, and nobody knows: {old.reason}"
+        return called(operation, "lost", words, End(OperationState.PARTIALLY_COMPLETED, words))
     return End(OperationState.COMPLETED, f"{new.name} has taken its place")
 
 

@@ -1,6 +1,7 @@
 """Cut off before or after any write to the disk, an operation comes to the same end as if nothing had happened."""
 
 import asyncio
+import sys
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,9 +90,8 @@ def test_a_crash_at_any_checkpoint_changes_nothing(
             lost += any(leg.lost for leg in operation.record.legs)
             assert operation.state is end or floor.alarms, (checkpoint, operation.record, shown(floor.exchange))
             if not died:
-                print(
-                    f"{operation.type} then {then}: cut off at {checkpoint - 1} checkpoints; {lost} left an order in doubt"
-                )
+                cuts = f"cut off at {checkpoint - 1} checkpoints, {lost} of which left an order in doubt"
+                sys.stdout.write(f"{operation.type} then {then}: {cuts}\n")
                 # Only what was cut off between "on its way" on the disk and the wire can be in doubt for good.
                 assert lost <= len(operation.record.legs)
                 assert checkpoint > 10
