@@ -1,4 +1,4 @@
-.PHONY: help demo test lint format bench requirements reference clean
+.PHONY: help demo test torture lint format bench requirements reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -23,6 +23,10 @@ format: ## put the code into its form
 	@$(bin)/ruff check --fix-only --quiet .
 	@$(bin)/ruff format .
 
+torture: ## orders, faults, kills and power cuts at random, and every promise counted: make torture N=5000
+	@scripts/setup test
+	@$(bin)/python -m tests.torture --orders $(or $(N),400) $(ARGS)
+
 bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pass-through
 	@scripts/setup bench
 	@$(bin)/python -m bench $(ARGS)
@@ -30,9 +34,12 @@ bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pa
 requirements: ## pin the newest allowed packages
 	@scripts/pin-requirements
 
-reference: ## write the configuration's JSON Schema and the list of metrics
+reference: ## write what is generated: the JSON Schema, metrics, errors, the dashboards, parts of the chart
 	@$(bin)/python -m sidecar.config.schema
 	@$(bin)/python -m sidecar.telemetry.reference
+	@$(bin)/python -m dashboards
+	@$(bin)/python -m helm.generate
+	@$(bin)/python -m sidecar.alerting.reference
 
 clean: ## remove everything that was made
 	@rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from bench import contest, policy, report
+from bench import carried, contest, policy, report
 from bench.process import BenchError, Cores
 from sidecar.telemetry.logs import configure
 
@@ -21,28 +21,32 @@ _QUICK: Final = (1, 1, 200)
 def main() -> int:
     """Run the benchmark; returns 1 when it could not be run."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of short runs: about a minute")
+    parser.add_argument("--quick", action="store_true", help="one round of short runs: about two minutes")
     parser.add_argument("--policy", action="store_true", help="only the policy's cost, without any server: seconds")
+    parser.add_argument("--orders", action="store_true", help="only orders that the sidecar carries: a minute")
     arguments = parser.parse_args()
     configure("error", "json")
     rounds, seconds, calls = _QUICK if arguments.quick else _FULL
     cores = Cores.of_this_machine()
     said = _Progress()
-    said(f"{'about a minute' if arguments.quick else 'about four minutes'}; load now {os.getloadavg()[0]:.2f}")
+    said(f"{'about two minutes' if arguments.quick else 'about five minutes'}; load now {os.getloadavg()[0]:.2f}")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         try:
-            said("policy cost, without the wire")
-            costs = policy.costs(folder, calls)
-            findings = contest.Findings()
-            if not arguments.policy:
+            findings, costs, found = contest.Findings(), [], None
+            if not arguments.orders:
+                said("policy cost, without the wire")
+                costs = policy.costs(folder, calls)
+            if not (arguments.policy or arguments.orders):
                 findings = contest.hold(folder, cores, rounds=rounds, seconds=seconds, say=said)
+            if not arguments.policy:
+                found = carried.measure(folder, cores, rounds=rounds, seconds=seconds, say=said)
         except BenchError as failure:
             said.end()
             sys.stderr.write(f"the benchmark cannot go on: {failure}\n")
             return 1
     said.end()
-    sys.stdout.write(f"{_head(cores)}\n\n{report.page(findings, costs)}\n")
+    sys.stdout.write(f"{_head(cores)}\n\n{report.page(findings, costs, found)}\n")
     return 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -157,7 +157,7 @@ class Ports:
     broker: int
 
 
-def sidecar_settings(folder: Path, name: str, ports: Ports, ratio: float) -> dict[str, object]:
+def sidecar_settings(folder: Path, name: str, ports: Ports, ratio: float) -> dict[str, Any]:
     """A sidecar with everything on; its limits are too high to be met."""
     windows = {limit: {"capacity": PLENTY} for limit in ("weight_1m", "orders_10s", "orders_1m")}
     address = f"http://127.0.0.1:{ports.broker}"

@@ -13,7 +13,12 @@ from bench.upstream import ORDER, READ
 
 _ENDED: Final = re.compile(r"requests: \d+ total, \d+ started, (\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored")
 _SPARE_SECONDS: Final = 20.0
-_OK: Final = b"200"
+_OK: Final = frozenset({b"200", b"202"})
+TAKEN: Final = "/v1/orders"
+HANDED_OVER: Final = (
+    '{"broker":"binance","instrument":"BTCUSDT","side":"buy","type":"limit","quantity":"0.010","price":"67000.00"}'
+)
+"""Without a client id: the sidecar makes one, and each is another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class Scenario:
     """What the bots do: plain reads, or orders, so many at once."""
 
     kind: str
-    """`read` or `order`."""
+    """`read` or `order`; `handed over` for orders that the sidecar shall carry."""
     concurrency: int
 
     @property
@@ -78,7 +83,7 @@ class Load:
         Raises:
             BenchError: when the load generator fails or not a single call succeeds.
         """
-        self._body.write_text(order_body(time.time()))
+        self._body.write_text(HANDED_OVER if scenario.kind == "handed over" else order_body(time.time()))
         self._log.unlink(missing_ok=True)
         subject.process.settle()
         before, all_before = subject.process.cpu_seconds(), busy_seconds(subject.process.core)
@@ -106,10 +111,18 @@ class Load:
         options += ["-B", subject.address] if unix else []
         # What a bot's library sends; the key is as long as Binance's.
         options += ["-H", f"X-MBX-APIKEY: {'k' * 64}", "-H", "Accept-Encoding: gzip"]
-        if scenario.kind == "order":
-            options += ["-d", str(self._body), "-H", "Content-Type: application/x-www-form-urlencoded"]
-        path = ORDER if scenario.kind == "order" else READ
+        path, content = _CALLS[scenario.kind]
+        if content:
+            options += ["-d", str(self._body), "-H", f"Content-Type: {content}"]
         return [self._h2load, *options, f"{base}{subject.prefix}{path}"]
+
+
+_CALLS: Final = {
+    "read": (READ, ""),
+    "order": (ORDER, "application/x-www-form-urlencoded"),
+    "handed over": (TAKEN, "application/json"),
+}
+"""Path and content type by kind."""
 
 
 def order_body(now: float) -> str:
@@ -126,7 +139,7 @@ def sample(lines: Sequence[bytes], seconds: float, cpu: float, *, lost: int) -> 
     `cpu`: seconds of the process under test. Raises BenchError when no call succeeded.
     """
     requests = [line.split(b"\t") for line in lines]
-    times = sorted(int(duration) for _, status, duration in requests if status == _OK)
+    times = sorted(int(duration) for _, status, duration in requests if status in _OK)
     if not times:
         raise BenchError("no call succeeded")
     return Sample(

@@ -26,7 +26,7 @@ from sidecar.calls.limiter import Address, Limiter
 from sidecar.calls.policies import breaker_policy
 from sidecar.clock import SystemClock
 from sidecar.config.model import Broker, Telemetry
-from sidecar.health.setup import condition
+from sidecar.health.setup import condition, degradation
 from sidecar.telemetry.audit import AuditLog
 from sidecar.telemetry.events import Bus
 from sidecar.telemetry.metrics import Metrics
@@ -92,7 +92,15 @@ class _Sidecar:
         rng = Random(1)
         door = condition("binance", settings.maintenance, bus=bus, clock=clock, rng=rng)
         gateway = Gateway(
-            "binance", settings, profile, address=Address(clock), admission=door, bus=bus, clock=clock, rng=rng
+            "binance",
+            settings,
+            profile,
+            address=Address(clock),
+            admission=door,
+            restraint=degradation("binance", settings, door, bus=bus, clock=clock),
+            bus=bus,
+            clock=clock,
+            rng=rng,
         )
 
         async def send(*_: object, **__: object) -> Answer:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from bench.carried import EMPTY, FULL, IN_DOUBT, PASSING, WAITING, Carried
 from bench.contest import BARE, DIRECT, TRACED, Findings
 from bench.load import SCENARIOS, Sample
 from bench.policy import Cost
@@ -12,6 +13,9 @@ from bench.policy import Cost
 _LEAST_SHARE: Final = 0.7
 _MOST_MEMORY: Final = 80 * 1000 * 1000
 _LONGEST_START: Final = 1.0
+_LEAST_TAKEN: Final = 0.5
+_UNCHANGED: Final = 0.9
+"""Two runs of the same differ by less than the rest, on a quiet machine."""
 _CROWDED: Final = 0.05
 _FULLY_BUSY: Final = 0.9
 """From this share of its core on, a process is what holds the throughput down."""
@@ -26,9 +30,11 @@ class Aim:
     met: bool
 
 
-def page(findings: Findings, costs: Sequence[Cost]) -> str:
+def page(findings: Findings, costs: Sequence[Cost], carried: Carried | None = None) -> str:
     """The whole report."""
-    parts = [*_contest(findings), _policy(costs), _account(findings), _verdicts(aims(findings))]
+    verdicts = [*aims(findings), *(carried_aims(carried) if carried else ())]
+    parts = [*_contest(findings), _policy(costs), *(_carried(carried) if carried else ())]
+    parts += [_account(findings), _verdicts(verdicts)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -48,6 +54,55 @@ def aims(findings: Findings) -> list[Aim]:
         start = findings.start_seconds
         found.append(Aim("from the start to ready: under 1 s", f"{start:.2f} s", start < _LONGEST_START))
     return found
+
+
+def carried_aims(carried: Carried) -> list[Aim]:
+    """Which of the aims for orders that the sidecar carries are met."""
+    bare = carried.bare["rate"]
+    found = []
+    rates = {name: figures["rate"] for name, figures in carried.kept.items()}
+    rates |= {name: taken.rate for name, taken in carried.taken.items()}
+    for name, rate in rates.items():
+        share = rate / bare
+        words = f"{name}: at least {_LEAST_TAKEN:g} x bare SQLite inserts"
+        found.append(Aim(words, f"{share:.2f} x", share >= _LEAST_TAKEN))
+    for scenario in PASSING:
+        share = carried.passing[FULL, scenario.name].rate / carried.passing[EMPTY, scenario.name].rate
+        words = f"{scenario.name} beside {WAITING:,} waiting orders: at least {_UNCHANGED:g} x without"
+        found.append(Aim(words, f"{share:.2f} x", share >= _UNCHANGED))
+    words = f"a start with {IN_DOUBT:,} orders in doubt: all of them known when ready"
+    return [*found, Aim(words, f"{carried.ready_seconds:.1f} s", carried.left_in_doubt == 0)]
+
+
+def _carried(carried: Carried) -> Iterator[str]:
+    bare = carried.bare
+    insert = ("bare SQLite inserts", f"{bare['rate']:,.0f}", "1.00", *_milliseconds(bare["p50"], bare["p99"]), "-", "")
+    rows: list[tuple[str, ...]] = [("", "orders/s", "x bare", "p50 ms", "p99 ms", "CPU us/order", ""), insert]
+    for name, kept in carried.kept.items():
+        share = f"{kept['rate'] / bare['rate']:.2f}"
+        rows.append((name, f"{kept['rate']:,.0f}", share, *_milliseconds(kept["p50"], kept["p99"]), "-", ""))
+    for name, taken in carried.taken.items():
+        share = f"{taken.rate / bare['rate']:.2f}"
+        figures = (f"{taken.rate:,.0f}", share, *_milliseconds(taken.p50, taken.p99), f"{taken.cpu:,.0f}")
+        rows.append((name, *figures, _failed(taken)))
+    yield f"Orders on the disk before the answer; handed over through the Unix socket\n{_aligned(rows)}"
+    rows = [("", "req/s", "p50 ms", "p99 ms", "CPU us/call", "")]
+    for (queue, name), passed in carried.passing.items():
+        figures = (f"{passed.rate:,.0f}", *_milliseconds(passed.p50, passed.p99), f"{passed.cpu:,.0f}")
+        rows.append((f"{name}, {queue}", *figures, _failed(passed)))
+    yield f"Calls that pass through beside the queue (signed here, Unix socket)\n{_aligned(rows)}"
+    yield (
+        f"A start with {IN_DOUBT:,} orders in doubt: ready after {carried.ready_seconds:.1f} s with "
+        f"{carried.left_in_doubt:,} still in doubt; without any after {carried.empty_seconds:.1f} s"
+    )
+
+
+def _milliseconds(*microseconds: float) -> tuple[str, ...]:
+    return tuple(f"{value / 1000:.2f}" for value in microseconds)
+
+
+def _failed(sample: Sample) -> str:
+    return f"{sample.failures} FAILED" if sample.failures else ""
 
 
 def _contest(findings: Findings) -> Iterator[str]:
@@ -77,9 +132,7 @@ _TITLES: Final = {"read": "Plain reads", "order": "Orders (audited)"}
 
 
 def _row(name: str, sample: Sample, bare: Sample) -> tuple[str, ...]:
-    remarks = []
-    if sample.failures:
-        remarks.append(f"{sample.failures} FAILED")
+    remarks = [_failed(sample)] if sample.failures else []
     if name != DIRECT and sample.busy + sample.others < _FULLY_BUSY:
         remarks.append("not the bottleneck")
     return (
@@ -97,6 +150,8 @@ def _row(name: str, sample: Sample, bare: Sample) -> tuple[str, ...]:
 
 
 def _policy(costs: Sequence[Cost]) -> str:
+    if not costs:
+        return ""
     names = list(dict.fromkeys(name for cost in costs for name in cost.parts))
     table: list[tuple[str, ...]] = [("", *(cost.kind for cost in costs))]
     table += [(name, *(_figure(cost.parts.get(name)) for cost in costs)) for name in names]

@@ -15,6 +15,14 @@ ACCEPTED: Final = (
     '"stopPrice":"0.00","workingType":"CONTRACTPRICE","priceProtect":false,"origType":"LIMIT",'
     '"updateTime":1750000000123}'
 )
+FOUND: Final = (
+    '{"orderId":283194213,"symbol":"BTCUSDT","status":"FILLED","clientOrderId":"$arg_origClientOrderId",'
+    '"avgPrice":"67000.00","origQty":"0.010","executedQty":"0.010","type":"MARKET","side":"BUY","time":1750000000123,'
+    '"updateTime":1750000000123}'
+)
+"""Whichever order is asked for has been filled."""
+LONG_AGO: Final = 1_750_000_000.0
+"""Unix seconds; just before that."""
 FOREGROUND: Final = "daemon off; master_process off; worker_processes 1; error_log stderr error;"
 ENDLESS: Final = "keepalive_requests 1000000000; keepalive_timeout 300s;"
 """nginx closes a connection after a thousand requests by default; a reset is not what is measured here."""
@@ -49,6 +57,7 @@ http {{
       add_header X-MBX-USED-WEIGHT-1M 12;
       add_header X-MBX-ORDER-COUNT-10S 3;
       add_header X-MBX-ORDER-COUNT-1M 7;
+      if ($request_method = GET) {{ return 200 '{FOUND}'; }}
       return 200 '{ACCEPTED}';
     }}
     location = /v1/traces {{ default_type application/x-protobuf; client_max_body_size 64m; return 200 ''; }}

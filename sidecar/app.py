@@ -19,6 +19,8 @@ import structlog
 import uvloop
 
 from sidecar import __version__
+from sidecar.alerting.service import Alerting
+from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import ApiError
 from sidecar.api.operations import operation_routes
 from sidecar.api.service import Api
@@ -29,7 +31,7 @@ from sidecar.clock import Clock, SystemClock
 from sidecar.config.model import Broker, Config
 from sidecar.health.condition import Condition
 from sidecar.health.prober import Prober
-from sidecar.health.setup import condition
+from sidecar.health.setup import condition, degradation
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
@@ -84,7 +86,13 @@ class App:
         brokers = {
             name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
         }
-        self.gateways: dict[str, Gateway] = gateways(brokers, bus=self._bus, clock=clock, rng=rng)
+        self._degradations = {
+            name: degradation(name, settings, self._conditions[name], bus=self._bus, clock=clock)
+            for name, settings in config.brokers.items()
+        }
+        self.gateways: dict[str, Gateway] = gateways(
+            brokers, restraints=self._degradations, bus=self._bus, clock=clock, rng=rng
+        )
         self._store = None if config.state.path is None else Store(config.state.path)
         self.fronts = {
             name: IdempotentGateway(
@@ -104,6 +112,14 @@ class App:
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
         )
+        self._alerting = Alerting(
+            config.alerting,
+            bot=config.bot,
+            bus=self._bus,
+            clock=clock,
+            store=self._store,
+            read_audit=self._audit.readings,
+        )
         shapes = [gateway.shape() for gateway in self.gateways.values()]
         self._traces = Traces(config.telemetry, shapes, bot=config.bot, version=__version__)
         self._metrics = Metrics(
@@ -113,6 +129,8 @@ class App:
             traced=self._traces.traced,
             read_audit=self._audit.readings,
             read_spans=self._traces.readings,
+            read_errors=self._alerting.registry.reading,
+            channels=self._alerting.channels,
             read_store=None if self._store is None else self._store.readings,
             read_orders=lambda: [queue.reading() for queue in self._queues],
             read_operations=None if self._operations is None else self._operations.readings,
@@ -126,7 +144,10 @@ class App:
             health=self._state,
             exposition=self._metrics.exposition,
             desk=self._desk,
-            more=() if self._operations is None else operation_routes(self._operations),
+            more=(
+                *ErrorRoutes(self._alerting.registry, clock).routes(),
+                *(() if self._operations is None else operation_routes(self._operations)),
+            ),
         )
 
     async def start(self) -> None:
@@ -145,8 +166,11 @@ class App:
         try:
             if self._store is not None:
                 await self._store.open()
+            await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
+            for queue in self._queues:
+                await queue.restore()
             await self.api.start()
             await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
             if self._operations is not None:
@@ -154,19 +178,22 @@ class App:
         except BaseException:
             await self._let_go()
             raise
+        for name, level in self._degradations.items():
+            self._probing.append(asyncio.create_task(level.run(), name=f"degradation of {name}"))
         for name, gateway in self.gateways.items():
             if gateway.can_look:
                 prober = Prober(self._conditions[name], gateway.look)
                 self._probing.append(asyncio.create_task(prober.run(), name=f"probe {name}"))
         self._state.started, self._state.why_not = True, ""
         self._bus.emit(Started(__version__, self._config.bot, time.monotonic() - began))
-
         for queue in self._queues:
             queue.start()
+        self._probing.append(asyncio.create_task(self._metrics.pulse.run(self._clock), name="pulse"))
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""
         self._state.why_not = "stopping"
+        self._alerting.wind_down()
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
@@ -187,6 +214,7 @@ class App:
         for gateway in self.gateways.values():
             await gateway.close()
         self._bus.emit(Stopped(reason, unfinished))
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         self._news.close()
@@ -240,6 +268,7 @@ class App:
         """Close what was opened before it turned out that something cannot be."""
         for gateway in self.gateways.values():
             await gateway.close()
+        await self._alerting.close()
         if self._store is not None:
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)

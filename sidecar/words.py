@@ -88,10 +88,70 @@ class RefusalKind(StrEnum):
     """It was sent and no answer came: it may have been executed."""
     NO_SESSION = "no_session"
     """The broker wants a login, and the sidecar's own does not come about."""
+    DEGRADED = "degraded"
+    """The broker's degradation level forbids it."""
     BAD_REQUEST = "bad_request"
     """The sidecar could not take the request (too large, malformed); the broker never saw it."""
     UNRECORDED = "unrecorded"
     """It could not be written down first, as it has to be; so it was not sent."""
+
+
+class DegradationLevel(StrEnum):
+    """How much of a broker may be used: each level forbids at least what the one before it does."""
+
+    NONE = "none"
+    """Everything passes."""
+    RATE_LIMITED = "rate_limited"
+    """Market data leaves most of the limits to orders."""
+    CACHED_DATA = "cached_data"
+    """Besides, a read that fails may be answered with what is remembered, where a cache is configured."""
+    READ_ONLY = "read_only"
+    """No new risk: cancels, reduce-only orders and reads pass."""
+    EMERGENCY = "emergency"
+    """Cancels and closes, and what must be known for them."""
+
+    @property
+    def rank(self) -> int:
+        """From 0 for `NONE`; as text the levels have no order."""
+        return _RANKS[self]
+
+
+_RANKS = {level: rank for rank, level in enumerate(DegradationLevel)}
+
+
+class DegradationCause(StrEnum):
+    """Why a broker's degradation level changed."""
+
+    RATE_LIMITED = "rate_limited"
+    """The broker said: too many requests; or a limit is used beyond the configured share."""
+    BANNED = "banned"
+    ERRORS = "errors"
+    """Too large a share of the attempts fails."""
+    DEGRADED = "degraded"
+    """The broker's condition: failures in a row."""
+    MAINTENANCE = "maintenance"
+    BREAKER_OPEN = "breaker_open"
+    """The breaker of a group other than `orders`."""
+    ORDERS_BREAKER_OPEN = "orders_breaker_open"
+    MANUAL = "manual"
+    """A person said so."""
+    EXPIRED = "expired"
+    """What a person had said was for so long only."""
+    RECOVERY = "recovery"
+    """It has been well for long enough: one step down."""
+
+
+class CacheResult(StrEnum):
+    """What the cache did for a read that it is configured for."""
+
+    HIT = "hit"
+    """Answered with what is remembered, and fresh enough."""
+    SHARED = "shared"
+    """Answered together with the same read that was under way already."""
+    MISS = "miss"
+    """The broker was asked."""
+    STALE = "stale"
+    """The broker was asked in vain, and an older answer served, as the degradation level allows."""
 
 
 class BreakerState(StrEnum):
@@ -153,6 +213,22 @@ class ClockSource(StrEnum):
     """The `Date` header of an answer."""
     SERVER_TIME = "server_time"
     """The broker's endpoint for it."""
+
+
+class Severity(StrEnum):
+    """How much an error matters: who is told, and how soon."""
+
+    CRITICAL = "critical"
+    """Money is at risk, or trading has stopped: somebody gets up."""
+    ERROR = "error"
+    """Somebody should look today."""
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(Severity).index(self)
 
 
 class OrderState(StrEnum):

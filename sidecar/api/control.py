@@ -15,7 +15,7 @@ from sidecar.api.events import KINDS, Events
 from sidecar.api.exchange import Incoming, Outgoing
 from sidecar.api.guard import Denial, Guard
 from sidecar.api.headers import sort
-from sidecar.api.models import BreakerModeChange, BreakerReset, Brokers, BrokerSummary, Reset, Status
+from sidecar.api.models import BreakerModeChange, BreakerReset, Brokers, BrokerSummary, Degrade, Reset, Status
 from sidecar.api.openapi import describe
 from sidecar.api.ports import Gateway, Health
 from sidecar.api.problem import JSON, RefusedError, problem
@@ -24,10 +24,11 @@ from sidecar.clock import Clock
 from sidecar.telemetry.events import Bus, CallRefused
 from sidecar.telemetry.state import BrokerReading
 from sidecar.wire import Answer, Headers, header
-from sidecar.words import BreakerState
+from sidecar.words import BreakerState, DegradationLevel
 
 _EVENT_STREAM: Headers = ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-store"))
 _CHALLENGE: Headers = ((b"WWW-Authenticate", b'Bearer realm="sidecar"'),)
+_NO_NEW_RISK: Final = frozenset({DegradationLevel.READ_ONLY, DegradationLevel.EMERGENCY})
 _HEALTHY: Final = frozenset({BreakerState.CLOSED, BreakerState.FORCED_CLOSED})
 
 
@@ -87,6 +88,22 @@ class Control:
                 f"{one}/limits/reset",
                 "Forget what is counted against a broker's limits",
                 self._reset_limits,
+                BrokerReading,
+                Reset,
+            ),
+            Route(
+                "POST",
+                f"{one}/degradation",
+                "Use less of a broker for a while",
+                self._degrade,
+                BrokerReading,
+                Degrade,
+            ),
+            Route(
+                "POST",
+                f"{one}/degradation/recover",
+                "Use all of a broker again",
+                self._recover,
                 BrokerReading,
                 Reset,
             ),
@@ -175,6 +192,14 @@ class Control:
         self._gateway(asked).reset_limits(asked.body.reason)
         return self._one_broker(asked)
 
+    def _degrade(self, asked: Asked) -> Answer:
+        self._gateway(asked).degrade(asked.body.level, asked.body.reason, asked.body.seconds)
+        return self._one_broker(asked)
+
+    def _recover(self, asked: Asked) -> Answer:
+        self._gateway(asked).recover(asked.body.reason)
+        return self._one_broker(asked)
+
     def _reset_all(self, asked: Asked) -> Answer:
         for gateway in self._gateways.values():
             gateway.reset_breakers(None, asked.body.reason)
@@ -249,7 +274,8 @@ def _summary(reading: BrokerReading) -> BrokerSummary:
         name=reading.name,
         profile=reading.profile,
         condition=reading.condition.state,
-        can_trade=reading.condition.can_trade,
+        degradation=reading.degradation.level,
+        can_trade=reading.condition.can_trade and reading.degradation.level not in _NO_NEW_RISK,
         gate=reading.gate.outcome if reading.gate.shut else "open",
         breakers_not_closed=[breaker.group for breaker in reading.breakers if breaker.state not in _HEALTHY],
         in_flight=reading.in_flight,

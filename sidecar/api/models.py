@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sidecar.telemetry.state import BrokerReading
-from sidecar.words import BreakerMode
+from sidecar.words import BreakerMode, DegradationLevel
 
 Reason = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="Why; it is put on record.")
@@ -33,6 +33,16 @@ class BreakerModeChange(_Taken):
     group: Group = None
 
 
+class Degrade(_Taken):
+    """Let a broker's degradation level be at least this, whatever its own rules say."""
+
+    level: DegradationLevel
+    reason: Reason
+    seconds: Annotated[
+        float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False, description="How long, in seconds: a week at most.")
+    ] = 3600
+
+
 class Reset(_Taken):
     """Reset everything that the path names."""
 
@@ -45,6 +55,9 @@ class BrokerSummary(BaseModel):
     name: str
     profile: str
     condition: str = Field(description="`ok`, `degraded`, `maintenance` or `banned`.")
+    degradation: str = Field(
+        description="`none`, `rate_limited`, `cached_data`, `read_only` or `emergency`; the last two take no new risk."
+    )
     can_trade: bool = Field(description="Whether new orders are sent at all; breakers and limits may still say no.")
     gate: str = Field(description="`open`, or why nothing goes to the broker's address: `rate_limited`, `banned`.")
     breakers_not_closed: list[str] = Field(description="Endpoint groups whose breaker is not closed.")

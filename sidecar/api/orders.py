@@ -32,6 +32,10 @@ from sidecar.words import OrderState
 
 MOST_AT_ONCE: Final = 1000
 _EVENT_STREAM: Headers = ((b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-store"))
+_STATELESS: Final = (
+    "the sidecar carries no orders: they must outlive it, so set state.path in its configuration, and give it keys "
+    "to sign with in brokers.<name>.credentials"
+)
 STATUSES: Final = {
     QueueFullError: HTTPStatus.TOO_MANY_REQUESTS,
     UnrecordedError: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -79,7 +83,7 @@ class OrderView(BaseModel):
     attempts: int
     broker_order_id: str
     filled: Decimal | None = Field(None, description="How much of it was traded as far as the broker told.")
-    answer: AnswerView | None
+    answer: AnswerView | None = Field(None, description="Absent until the broker has said something.")
     changes: list[ChangeView] | None = Field(None, description="Its life so far, where one order is asked for.")
 
 
@@ -89,8 +93,8 @@ class Orders(BaseModel):
     orders: list[OrderView]
 
 
-def order_routes(desk: OrderDesk) -> tuple[Route, ...]:
-    """The operations on orders."""
+def order_routes(desk: OrderDesk | None) -> tuple[Route, ...]:
+    """The operations on orders; without a desk each is refused with what the configuration lacks."""
     routes = _Orders(desk)
     one = "/v1/orders/{order}"
     filters = {
@@ -113,10 +117,18 @@ def order_routes(desk: OrderDesk) -> tuple[Route, ...]:
 
 
 class _Orders:
-    def __init__(self, desk: OrderDesk) -> None:
-        self._desk = desk
+    def __init__(self, desk: OrderDesk | None) -> None:
+        self._given = desk
+
+    @property
+    def _desk(self) -> OrderDesk:
+        if self._given is None:
+            raise RefusedError(problem(HTTPStatus.NOT_FOUND, _STATELESS))
+        return self._given
 
     async def place(self, asked: Asked) -> Answer:
+        if self._given is None:
+            raise RefusedError(problem(HTTPStatus.CONFLICT, _STATELESS))
         try:
             taken = await self._desk.place(asked.body, header(asked.headers, b"traceparent"))
             _, wait = preferences(asked.headers)

@@ -6,7 +6,7 @@ from typing import Protocol
 from sidecar.calls.model import Result
 from sidecar.telemetry.state import BrokerReading
 from sidecar.wire import Request
-from sidecar.words import BreakerMode, RefusalKind
+from sidecar.words import BreakerMode, DegradationLevel, RefusalKind
 
 Exposition = Callable[[str], tuple[bytes, str]]
 """Takes an `Accept` header, returns the metrics and their content type."""
@@ -49,6 +49,12 @@ class Gateway(Protocol):
 
     def reset_limits(self, reason: str) -> None:
         """Forget what is counted against the broker's limits, and open its gate."""
+
+    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
+        """Let the broker's degradation level be at least this for so long."""
+
+    def recover(self, reason: str) -> None:
+        """Back to degradation level `none` at once, whatever had demanded another."""
 
 
 class Health(Protocol):

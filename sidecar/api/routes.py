@@ -65,7 +65,8 @@ def find(routes: Sequence[Route], path: str) -> tuple[dict[str, Route], dict[str
     params: dict[str, str] = {}
     for route in routes:
         matched = route.match(path)
-        if matched is not None:
+        # A path in plain words comes before one with parameters, whichever stands first.
+        if matched is not None and (route.method not in found or not matched):
             found[route.method] = route
             params = matched
     return found, params

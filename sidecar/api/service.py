@@ -53,14 +53,14 @@ class Api:
         desk: OrderDesk | None = None,
         more: Sequence[Route] = (),
     ) -> None:
-        """`desk` takes orders to be carried, where there are any; `more`: further operations of the control API."""
+        """`desk` takes orders to be carried, where that is possible; `more`: further operations of the control API."""
         self._config = config
         self._clock = clock
         self._gateways = gateways
         self._bus = bus
         self._health = health
         self._desk = desk
-        self._more = (*more, *(() if desk is None else order_routes(desk)))
+        self._more = (*more, *order_routes(desk))
         self._events = Events(bus, clock)
         self._scrape = Scrape(exposition, health)
         self._proxy: Proxy | None = None

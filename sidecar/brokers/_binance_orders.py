@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
-from urllib.parse import quote, unquote_plus, urlencode
+from urllib.parse import quote, unquote_plus
 
 from sidecar.brokers._answers import json_of
 from sidecar.brokers._binance_lookup import named
@@ -121,7 +121,8 @@ def express(dialect: Dialect, terms: OrderTerms) -> Request:
         form.client_id: terms.client_id,
         **dict(form.fixed),
     }
-    return Request("POST", form.path, _FORM, urlencode(asked, quote_via=quote, safe="").encode())
+    body = "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items())
+    return Request("POST", form.path, _FORM, body.encode())
 
 
 def _times(terms: OrderTerms) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """What the sidecar tells a bot in its own words: what happened, whether anything was sent, and what to do."""
 
+from datetime import UTC, datetime
+
 from sidecar.brokers.profile import Intent, Refusal, Verdict
-from sidecar.words import Outcome, RefusalKind
+from sidecar.telemetry.state import DegradationReading
+from sidecar.words import DegradationCause, DegradationLevel, Outcome, RefusalKind
 
 _NO_ANSWER = {
     "connect": "no connection to it could be made",
@@ -26,6 +29,17 @@ def too_late(broker: str, intent: Intent) -> str:
 def under_maintenance(broker: str, opens_in: float) -> str:
     """The sentence for a call that comes while the broker is away."""
     return f"not sent: {broker} is under maintenance; it is looked at again in {opens_in:.0f} s"
+
+
+def degraded(broker: str, reading: DegradationReading) -> str:
+    """The sentence for a call that the degradation level forbids."""
+    passing = "cancels, reduce-only orders and reads of the account pass"
+    if reading.level is not DegradationLevel.EMERGENCY:
+        passing = "cancels, reduce-only orders and reads pass"
+    why = "by hand" if reading.cause is DegradationCause.MANUAL else str(reading.cause or "")
+    because = f"{why}: {reading.note}" if reading.note else why
+    since = datetime.fromtimestamp(reading.since, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return f"not sent: {broker} is at degradation level {reading.level} since {since} ({because}); {passing}"
 
 
 def gone(broker: str, intent: Intent) -> str:

@@ -8,11 +8,12 @@ from typing import Final
 
 from sidecar.brokers.profile import Finding, LogsIn, OrderFacts, Profile, Refusal
 from sidecar.calls import explain
-from sidecar.calls.admission import Admission
+from sidecar.calls.admission import Admission, Restraint
 from sidecar.calls.asking import Asker
 from sidecar.calls.breaker import Breaker
 from sidecar.calls.brokerclock import BrokerClock
 from sidecar.calls.budget import RetryBudget
+from sidecar.calls.cache import Cache
 from sidecar.calls.latesigning import LateSigning
 from sidecar.calls.limiter import Address, Limiter
 from sidecar.calls.model import Call, Fate, Result
@@ -26,10 +27,10 @@ from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
 from sidecar.telemetry.context import new_trace, parse_traceparent
-from sidecar.telemetry.events import Bus, CallFinished, TraceContext, trail
+from sidecar.telemetry.events import Bus, CallFinished, DegradationChanged, TraceContext, trail
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
-from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
+from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
 
 LOOK_SECONDS: Final = 5.0
 """Longest time that a look for which no bot waits may take."""
@@ -51,6 +52,7 @@ class Gateway:
         *,
         address: Address,
         admission: Admission,
+        restraint: Restraint,
         bus: Bus,
         clock: Clock,
         rng: Random,
@@ -64,6 +66,7 @@ class Gateway:
         self._in_flight = 0
         self._stopping = False
         self._admission = admission
+        self._restraint = restraint
         self._transport = Transport(settings)
         self._limiter = Limiter(name, profile.limits, settings.limits, address, bus, clock)
         self._budget = RetryBudget(settings.retry.budget, settings.retry.budget_floor, clock)
@@ -75,6 +78,14 @@ class Gateway:
         self._late = self._late_signing()
         self._reconciler = Reconciler(name, profile, self._asker, bus, clock)
         self._pipeline = Pipeline(self._parts())
+        self._cache = Cache(name, settings.cache, profile, restraint, bus=bus, clock=clock)
+        self._run = self._cache.before(self._pipeline.run) if settings.cache.endpoints else self._pipeline.run
+        self._limiter.hold_back_market_data(restraint.market_data_share)
+        bus.subscribe(DegradationChanged, self._level_changed)
+
+    def _level_changed(self, event: DegradationChanged) -> None:
+        if event.broker == self.name:
+            self._limiter.hold_back_market_data(self._restraint.market_data_share)
 
     def _made_asker(self) -> Asker:
         keys = keys_of(self._settings.credentials)
@@ -117,6 +128,7 @@ class Gateway:
             retries={name: retry_policy(self._settings.retry, name, preset) for name in names},
             breakers=self._breakers,
             admission=self._admission,
+            restraint=self._restraint,
             limiter=self._limiter,
             budget=self._budget,
             transport=self._transport,
@@ -188,8 +200,13 @@ class Gateway:
 
     @property
     def can_trade(self) -> bool:
-        """Whether new orders are sent at all; breakers and limits may still say no."""
+        """Whether the broker takes new orders at all; breakers, limits and the degradation level may still say no."""
         return self._admission.reading().can_trade
+
+    def allows(self, request: Request) -> bool:
+        """Whether the degradation level lets this request pass."""
+        restraint = self._restraint
+        return restraint.level is DegradationLevel.NONE or not restraint.refuses(self._profile.understand(request))
 
     @property
     def opens_in(self) -> float:
@@ -237,7 +254,7 @@ class Gateway:
         token = trail.set(call.trail)
         self._in_flight += 1
         try:
-            result = await self._pipeline.run(call)
+            result = await self._run(call)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if call.probe or not self._stopping or task is None:
@@ -339,6 +356,8 @@ class Gateway:
             gate=self._limiter.gate(),
             in_flight=self._in_flight,
             retry_budget=self._budget.left(),
+            degradation=self._restraint.reading(),
+            cache=self._cache.reading(),
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:
@@ -355,12 +374,25 @@ class Gateway:
         """Forget what was counted of every limit and open the gate."""
         self._limiter.reset(reason)
 
+    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
+        """Let the degradation level be at least this for so long."""
+        self._restraint.degrade(level, reason, seconds)
+
+    def recover(self, reason: str) -> None:
+        """Back to degradation level `none`, whatever had demanded another."""
+        self._restraint.recover(reason)
+
     def _chosen(self, group: str | None) -> tuple[Breaker, ...]:
         return tuple(self._breakers.values()) if group is None else (self._breakers[group],)
 
 
 def gateways(
-    brokers: Mapping[str, tuple[Broker, Profile, Admission]], *, bus: Bus, clock: Clock, rng: Random
+    brokers: Mapping[str, tuple[Broker, Profile, Admission]],
+    *,
+    restraints: Mapping[str, Restraint],
+    bus: Bus,
+    clock: Clock,
+    rng: Random,
 ) -> dict[str, Gateway]:
     """A gateway for each configured broker. Brokers at the same base URL share that address's limits and gate."""
     addresses: dict[str, Address] = {}
@@ -368,6 +400,14 @@ def gateways(
     for name, (settings, profile, admission) in brokers.items():
         address = addresses.setdefault(settings.base_url, Address(clock))
         made[name] = Gateway(
-            name, settings, profile, address=address, admission=admission, bus=bus, clock=clock, rng=rng
+            name,
+            settings,
+            profile,
+            address=address,
+            admission=admission,
+            restraint=restraints[name],
+            bus=bus,
+            clock=clock,
+            rng=rng,
         )
     return made

@@ -65,7 +65,12 @@ class Fate:
     why: Why | RefusalKind | None = None
     """Why no further retry, or why the sidecar refused; None when it succeeded or the broker's business no stands."""
     source: str = "broker"
-    """Who wrote the answer: `broker` or `sidecar`; or `store`, which kept the answer to the same call."""
+    """Who wrote the answer: `broker` or `sidecar`; or one of the broker's that was kept: by `store`, the answer to the
+    very same call, or by `cache`, to the same read."""
+    age: float | None = None
+    """Seconds since the answer came from the broker, where it is from the cache."""
+    stale: bool = False
+    """Whether it is older than it should be, and serves because no newer one is to be had."""
     reconciled: bool = False
     """Whether the outcome was in doubt, and was found out by asking the broker."""
     order: str = ""
@@ -80,6 +85,10 @@ class Fate:
             text += f"; why={self.why}"
         if self.source != "broker":
             text += f"; from={self.source}"
+        if self.age is not None:
+            text += f"; age={self.age:.0f}"
+        if self.stale:
+            text += "; stale"
         if self.order:
             text += f"; order={self.order}"
         if self.reconciled:

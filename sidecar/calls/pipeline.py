@@ -8,7 +8,7 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile, Refusal, Verdict
 from sidecar.calls import explain
-from sidecar.calls.admission import Admission
+from sidecar.calls.admission import Admission, Restraint
 from sidecar.calls.asking import CLOCK_SKEW, is_unauthorised
 from sidecar.calls.breaker import Breaker, Permit
 from sidecar.calls.budget import RetryBudget
@@ -23,7 +23,7 @@ from sidecar.calls.transport import MaybeSent, NotSent, Transport, TransportErro
 from sidecar.clock import Clock
 from sidecar.telemetry.events import AttemptFinished, Bus, RetryDenied, RetryScheduled
 from sidecar.wire import Answer
-from sidecar.words import Effect, Outcome, Priority, RefusalKind, Why
+from sidecar.words import DegradationLevel, Effect, Outcome, Priority, RefusalKind, Why
 
 LARGE_ANSWER_BYTES: Final = 64 * 1024
 """From here on an answer that may announce limits is read in another thread, so that no other call waits for it."""
@@ -47,6 +47,7 @@ class Parts:
     breakers: Mapping[str, Breaker]
     """By endpoint group; complete."""
     admission: Admission
+    restraint: Restraint
     limiter: Limiter
     budget: RetryBudget
     transport: Transport
@@ -150,6 +151,9 @@ class Pipeline:
         entry = admission.enter(reserved=call.intent.priority.reserved)
         if entry is None:
             raise self._maintenance_refusal()
+        if self._forbidden(call):
+            admission.drop(entry)
+            raise self._degradation_refusal()
         call.entry = entry
         try:
             return await self._admit(call)
@@ -168,10 +172,16 @@ class Pipeline:
         try:
             if self._parts.admission.opens_in() > 0 and not call.probe and not call.intent.priority.reserved:
                 raise self._maintenance_refusal()
+            if self._forbidden(call):
+                raise self._degradation_refusal()
             return self._permit(call), lease
         except _Refused:
             self._parts.limiter.give_back(lease)
             raise
+
+    def _forbidden(self, call: Call) -> bool:
+        restraint = self._parts.restraint
+        return restraint.level is not DegradationLevel.NONE and not call.probe and restraint.refuses(call.intent)
 
     def _permit(self, call: Call) -> Permit:
         if self._parts.clock.monotonic() >= call.deadline:
@@ -203,6 +213,13 @@ class Pipeline:
         opens_in = self._parts.admission.opens_in()
         message = explain.under_maintenance(self._parts.broker, opens_in)
         return _Refused(Outcome.MAINTENANCE, Why.DEADLINE, Refusal(RefusalKind.MAINTENANCE, message, opens_in))
+
+    def _degradation_refusal(self) -> _Refused:
+        parts = self._parts
+        reading = parts.restraint.reading()
+        again = None if reading.next_step is None else max(0.0, reading.next_step - parts.clock.now())
+        refusal = Refusal(RefusalKind.DEGRADED, explain.degraded(parts.broker, reading), again)
+        return _Refused(Outcome.TRANSIENT, Why.DEADLINE, refusal)
 
     def _breaker_refusal(self, breaker: Breaker, call: Call) -> _Refused:
         retry_in = breaker.retry_in()

@@ -10,10 +10,11 @@ from sidecar.api.models import Status
 from sidecar.cli.outline import share, table
 from sidecar.config.report import printable
 from sidecar.telemetry.state import BreakerReading, BrokerReading, LimitState
-from sidecar.words import BreakerState
+from sidecar.words import BreakerState, DegradationLevel
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OPEN: Final = frozenset({BreakerState.OPEN, BreakerState.FORCED_OPEN})
+_NO_NEW_RISK: Final = frozenset({DegradationLevel.READ_ONLY, DegradationLevel.EMERGENCY})
 _QUIET: Final = frozenset({BreakerState.CLOSED})
 
 Row = tuple[str, ...]
@@ -29,7 +30,13 @@ def board(status: Status, brokers: Sequence[BrokerReading], now: float) -> str:
 
     Raises `ValueError` or `OverflowError` for times that no sidecar tells.
     """
-    parts = [_head(status), _brokers(brokers, now), _breakers(brokers, now), _limits(brokers)]
+    parts = [
+        _head(status),
+        _brokers(brokers, now),
+        _degradation(brokers, now),
+        _breakers(brokers, now),
+        _limits(brokers),
+    ]
     return printable_lines("\n\n".join(part for part in parts if part))
 
 
@@ -44,6 +51,8 @@ def can_trade(broker: BrokerReading) -> str:
         return f"no: {broker.condition.state}"
     if broker.gate.shut:
         return f"no: {broker.gate.outcome.replace('_', ' ')}"
+    if broker.degradation.level in _NO_NEW_RISK:
+        return f"no: {broker.degradation.level.replace('_', ' ')}"
     states = {breaker.group: breaker.state for breaker in broker.breakers}
     state = states.get("orders")
     judged = set(states.values()) if state is None else {state}
@@ -54,7 +63,7 @@ def can_trade(broker: BrokerReading) -> str:
 
 def _head(status: Status) -> str:
     ready = status.state.replace("_", " ") + (f" ({status.detail})" if status.detail else "")
-    up = _duration(status.uptime_seconds)
+    up = duration(status.uptime_seconds)
     return f"{status.bot}: {ready}; up {up}; {status.calls_in_flight} calls in flight; version {status.version}"
 
 
@@ -76,6 +85,23 @@ def _brokers(brokers: Sequence[BrokerReading], now: float) -> str:
     return table([head, *rows])
 
 
+def _degradation(brokers: Sequence[BrokerReading], now: float) -> str:
+    """The brokers of which less than all may be used; nothing where there is none."""
+    head: Row = ("DEGRADATION", "LEVEL", "SINCE", "NEXT STEP", "WHY")
+    rows = [
+        (
+            broker.name,
+            broker.degradation.level.replace("_", " "),
+            clock(broker.degradation.since),
+            _until(broker.degradation.next_step, now).replace("for", "in", 1) or "-",
+            ": ".join(filter(None, (broker.degradation.cause, broker.degradation.note))) or "-",
+        )
+        for broker in brokers
+        if broker.degradation.level is not DegradationLevel.NONE
+    ]
+    return table([head, *rows]) if rows else ""
+
+
 def _breakers(brokers: Sequence[BrokerReading], now: float) -> str:
     head: Row = ("BREAKER", "STATE", "SINCE", "FAILURES", "FAILED", "SLOW", "NEXT PROBE")
     rows = [
@@ -91,11 +117,11 @@ def _breaker(broker: str, breaker: BreakerReading, now: float) -> Row:
     return (
         f"{broker} {breaker.group}",
         breaker.state.replace("_", " "),
-        _clock(breaker.since),
+        clock(breaker.since),
         str(breaker.consecutive_failures),
         share(round(breaker.failure_rate, 2)),
         share(round(breaker.slow_rate, 2)),
-        "-" if breaker.retry_at is None else f"in {_duration(max(0.0, breaker.retry_at - now))}",
+        "-" if breaker.retry_at is None else f"in {duration(max(0.0, breaker.retry_at - now))}",
     )
 
 
@@ -112,20 +138,22 @@ def _limit(broker: str, limit: LimitState) -> Row:
         f"{limit.capacity:.15g}",
         share(round(limit.used / limit.capacity, 3)) if limit.capacity else "-",
         str(limit.waiting),
-        "-" if limit.exhaustion_seconds is None else _duration(limit.exhaustion_seconds),
-        "-" if limit.read_at is None else _clock(limit.read_at),
+        "-" if limit.exhaustion_seconds is None else duration(limit.exhaustion_seconds),
+        "-" if limit.read_at is None else clock(limit.read_at),
     )
 
 
 def _until(moment: float | None, now: float) -> str:
-    return "" if moment is None else f"for {_duration(max(0.0, moment - now))}"
+    return "" if moment is None else f"for {duration(max(0.0, moment - now))}"
 
 
-def _clock(moment: float) -> str:
+def clock(moment: float) -> str:
+    """Unix seconds as a date and a time of day, UTC. Raises `ValueError` or `OverflowError` for no such time."""
     return f"{_EPOCH + timedelta(seconds=moment):%Y-%m-%d %H:%M:%S}Z"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A duration for people, in its two largest units."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

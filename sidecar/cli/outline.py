@@ -53,6 +53,7 @@ def _general(plan: Values) -> list[Row]:
         *rows,
         ("token", "every call must carry it" if listeners["token"] else "none asked for"),
         ("metrics", f"http://{listeners['scrape']}/metrics"),
+        ("alerts", _alerts(plan["alerting"])),
         ("traces", _traces(plan["telemetry"])),
         ("audit log", f"{audit['directory']}, kept {audit['retention_days']} days"),
         ("state", _state(plan["state"])),
@@ -64,6 +65,19 @@ def _state(state: Values) -> str:
     if state["path"] is None:
         return "none kept; calls with an Idempotency-Key are refused"
     return f"{state['path']}, answers by Idempotency-Key kept {seconds(state['idempotency_seconds'])}"
+
+
+def _alerts(alerting: Values) -> str:
+    told = [*alerting["alertmanagers"], *map(_channel, alerting["channels"])]
+    if not told:
+        return "pushed nowhere; neither alerting.alertmanager.url nor alerting.channels is set"
+    return listed(told, "and")
+
+
+def _channel(channel: Values) -> str:
+    wait = channel["aggregate_seconds"]
+    gathered = f", gathered for {seconds(wait)}" if wait else ""
+    return f"{channel['name']} ({', '.join(channel['severities'])}{gathered})"
 
 
 def _traces(telemetry: Values) -> str:

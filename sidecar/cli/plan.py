@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from sidecar.alerting.routes import contacts, manner
 from sidecar.brokers.profile import LimitSpec, Profile, WindowSpec
 from sidecar.brokers.registry import build
 from sidecar.calls.limiter.specs import Planned
 from sidecar.calls.limiter.specs import plan as planned_limits
 from sidecar.calls.policies import RetryPolicy, breaker_policy, retry_policy
-from sidecar.config.model import Broker, Config
+from sidecar.config.model import Alerting, Broker, Config
+from sidecar.words import Severity
 
 _ENDPOINT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -35,8 +37,24 @@ def plan(config: Config, environ: Mapping[str, str]) -> Values:
             "path": None if config.state.path is None else str(config.state.path),
             "idempotency_seconds": config.state.idempotency_seconds,
         },
+        "alerting": _alerting(config.alerting),
         "telemetry": _telemetry(config, environ),
         "log": config.log.model_dump(),
+    }
+
+
+def _alerting(alerting: Alerting) -> Values:
+    told = [(contact.name, manner(contact, alerting)) for contact in contacts(alerting)]
+    return {
+        "alertmanagers": list(alerting.alertmanager.url),
+        "channels": [
+            {
+                "name": name,
+                "severities": [str(severity) for severity in Severity if severity in way.severities],
+                "aggregate_seconds": way.aggregate_seconds,
+            }
+            for name, way in told
+        ],
     }
 
 

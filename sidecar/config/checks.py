@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from sidecar.config.alerting import alerting_errors, alerting_warnings
 from sidecar.config.doubts import broker_warnings
 from sidecar.config.findings import Finding
 from sidecar.config.forms import split_address
@@ -18,6 +19,7 @@ _LONGEST_SOCKET_PATH = 107
 def errors(config: Config) -> list[Finding]:
     """What keeps the sidecar from being started."""
     found = [*_listeners(config), *_socket(config), *_token(config), *_state(config), *_audit(config)]
+    found += alerting_errors(config.alerting)
     for name, broker in config.brokers.items():
         found += broker_errors(name, broker, config)
     return found
@@ -25,7 +27,7 @@ def errors(config: Config) -> list[Finding]:
 
 def warnings(config: Config) -> list[Finding]:
     """What does not keep it from being started, and is dangerous or probably not meant."""
-    found = [*_exposed(config), *_loose_files(config)]
+    found = [*_exposed(config), *_loose_files(config), *alerting_warnings(config.alerting)]
     for name, broker in config.brokers.items():
         found += broker_warnings(name, broker)
     return found

@@ -21,6 +21,7 @@ FILE_MODE: Final = r"^0[0-7]{3}$"
 HEADER: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 HTTP_URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+(/[^\s?#]*)?$"
 LABEL: Final = r"^[a-z][a-z0-9_]{0,40}$"
+LABEL_VALUE: Final = r"^[^\x00-\x1f\x7f]{1,128}$"
 OPTIONAL_HEADER: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]*$"
 ROUTE: Final = r"^/\S*$"
 
@@ -33,6 +34,7 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         HEADER: "a header name, such as X-RateLimit-Remaining",
         HTTP_URL: "an http:// or https:// URL without credentials or query, such as https://fapi.binance.com",
         LABEL: "1 to 41 lower-case letters, digits or underscores, the first one a letter",
+        LABEL_VALUE: "1 to 128 characters on one line",
         OPTIONAL_HEADER: 'a header name, such as X-RateLimit-Remaining, or "" for none',
         ROUTE: "a path that starts with /, such as /v1/orders/* or /v1/**",
     }
@@ -142,3 +144,10 @@ def priority(value: Any) -> Any:
     if value not in names:
         raise ValueError("is not a priority")
     return names[value]
+
+
+def one_or_more(value: Any) -> Any:
+    """Let a list with one item be given as the item alone."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value

@@ -114,7 +114,8 @@ def _resolved(node: Node) -> Node:
     """The node itself where it is a reference, and what it is when it is not null."""
     choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
     if choices:
-        return {**_resolved(choices[0]), "nullable": True}
+        # Of several, the first one is the general one: a list that may be given as its only item.
+        return {**_resolved(choices[0]), "nullable": len(choices) < len(node["anyOf"])}
     if "$ref" in node:
         target: Node = root()["$defs"][node["$ref"].rpartition("/")[2]]
         return target

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.config import environment
+from sidecar.config.alerting import written_urls
 from sidecar.config.checks import errors, warnings
 from sidecar.config.credentials import written_secrets
 from sidecar.config.document import Document
@@ -37,7 +38,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Loaded:
     document = _document(path)
     environment.apply(environ, document)
     judgement = judge(document) if document.readable else Judgement(None)
-    problems = [*document.problems, *judgement.problems, *written_secrets(document)]
+    problems = [*document.problems, *judgement.problems, *written_secrets(document), *written_urls(document)]
     if judgement.config is not None:
         problems += _placed(errors(judgement.config), document, judgement)
     if problems or judgement.config is None:

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from sidecar.config import forms
-from sidecar.words import BreakerMode, Effect, Priority
+from sidecar.words import BreakerMode, DegradationLevel, Effect, Priority, Severity
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -38,6 +38,19 @@ HeaderName = Annotated[str, Field(pattern=forms.HEADER)]
 OptionalHeaderName = Annotated[str, Field(pattern=forms.OPTIONAL_HEADER)]
 Address = Annotated[str, AfterValidator(forms.address), Field(json_schema_extra={"pattern": forms.ADDRESS})]
 HttpUrl = Annotated[str, AfterValidator(forms.http_url), Field(json_schema_extra={"pattern": forms.HTTP_URL})]
+HttpUrls = Annotated[
+    tuple[HttpUrl, ...],
+    BeforeValidator(forms.one_or_more),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "pattern": forms.HTTP_URL}},
+                {"type": "string", "pattern": forms.HTTP_URL},
+            ]
+        }
+    ),
+]
+LabelValue = Annotated[str, Field(pattern=forms.LABEL_VALUE)]
 File = Annotated[Path, BeforeValidator(forms.path), Field(json_schema_extra={"minLength": 1})]
 PriorityName = Annotated[
     Priority,
@@ -100,8 +113,8 @@ class State(Part):
     )
     recovery_seconds: Seconds = Field(
         30,
-        description="At a start, orders in doubt are looked up before calls are taken, for at most this long, in "
-        "seconds; what is still in doubt then is looked up meanwhile.",
+        description="At a start, orders in doubt are looked up before it says that it is ready, for at most this long, "
+        "in seconds; what is still in doubt then is looked up meanwhile.",
     )
 
 
@@ -140,6 +153,60 @@ class Log(Part):
     format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON.")
     repeat_seconds: PositiveSeconds = Field(
         600, description="A condition that goes on is summarised at most this often, in seconds."
+    )
+
+
+class Alertmanager(Part):
+    """Where goes what cannot wait for a scrape: auth failures, orders in doubt, positions without protection."""
+
+    url: HttpUrls = Field((), description="Base URL, such as http://alertmanager:9093; or a list, and all are told.")
+    token_file: File | None = Field(None, description="File with a bearer token, where Alertmanager wants one.")
+    labels: dict[Label, LabelValue] = Field(
+        {},
+        description="Labels that Prometheus adds to this sidecar's series, such as namespace: so that its alerts and "
+        "these are one. The bot's is there already.",
+    )
+    refresh_seconds: PositiveSeconds = Field(60, description="What lasts is told again this often, in seconds.")
+
+
+class AlertChannel(Part):
+    """One way to people, without Alertmanager."""
+
+    enabled: bool = Field(True, description="Whether it is used.")
+    url: SecretStr | None = Field(
+        None, description="Apprise URL (Slack, PagerDuty, Telegram, mail, webhook, ...); only from the environment."
+    )
+    url_file: File | None = Field(None, description="File with the Apprise URL.")
+    severities: tuple[Severity, ...] | None = Field(
+        None, description="What it is told of. Null: critical for a pager, critical and error for all others."
+    )
+    aggregate_seconds: Seconds | None = Field(
+        None,
+        description="Seconds that it waits for other errors, to tell all in one message; 0 is a message for each, at "
+        "once. Null: 0 for a pager, 60 for all others.",
+    )
+
+
+class Throttle(Part):
+    """Least time between two notifications about the same type of error at the same broker."""
+
+    startup_seconds: Seconds = Field(3600, description="Start-up checks, in seconds.")
+    websocket_seconds: Seconds = Field(3600, description="Streams, in seconds.")
+    broker_seconds: Seconds = Field(1800, description="Brokers: breakers, bans, connections, in seconds.")
+    database_seconds: Seconds = Field(3600, description="State file and audit log, in seconds.")
+    orders_seconds: Seconds = Field(3600, description="Orders and positions, in seconds.")
+
+
+class Alerting(Part):
+    """Who is told when something goes wrong."""
+
+    alertmanager: Alertmanager = Alertmanager()
+    channels: dict[Label, AlertChannel] = Field(
+        {}, description="Channels by a name of your choice, for a machine without Alertmanager."
+    )
+    throttle: Throttle = Throttle()
+    still_seconds: PositiveSeconds = Field(
+        3600, description="What the bot waits for is told again this often while it lasts, in seconds."
     )
 
 
@@ -243,6 +310,70 @@ class Maintenance(Part):
     windows: tuple[PlannedWindow, ...] = Field(
         (), description="Planned maintenance: it begins and ends without errors."
     )
+
+
+class DegradationRules(Part):
+    """Which level each trouble demands; `none` turns a rule off.
+
+    By default no rule refuses an order: breakers and the broker's condition do that already, for as long as they must.
+    """
+
+    rate_limited: DegradationLevel = Field(
+        DegradationLevel.RATE_LIMITED, description="The broker says: too many requests; or limit_share is reached."
+    )
+    banned: DegradationLevel = Field(DegradationLevel.RATE_LIMITED, description="The broker has banned this address.")
+    errors: DegradationLevel = Field(DegradationLevel.CACHED_DATA, description="error_rate is reached.")
+    degraded: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA, description="The broker fails in a row: maintenance.consecutive_failures."
+    )
+    maintenance: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA,
+        description="The broker is away. Orders are refused meanwhile anyway, and pass as soon as it is back.",
+    )
+    breaker_open: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA, description="The breaker of a group other than orders is open."
+    )
+    orders_breaker_open: DegradationLevel = Field(
+        DegradationLevel.CACHED_DATA,
+        description="The breaker of orders is open. It refuses new orders itself, and tries one after its pause.",
+    )
+
+
+class Degradation(Part):
+    """How much of a broker is used while something is wrong."""
+
+    rules: DegradationRules = DegradationRules()
+    auto_recovery: bool = Field(True, description="Step down by itself; otherwise a person does.")
+    recovery_seconds: PositiveSeconds = Field(
+        60, description="Nothing may have demanded a level for so long before each step down, in seconds."
+    )
+    market_data_share: Share = Field(
+        0.5, description="Share of each limit that market data may use from level rate_limited on; it waits beyond."
+    )
+    error_rate: Share = Field(0.5, description="Share of failed attempts that is trouble, 0 to 1.")
+    minimum_calls: Count = Field(20, description="Attempts in the window below which the rate says nothing.")
+    window_seconds: PositiveSeconds = Field(60, description="Sliding window of the rate, in seconds.")
+    limit_share: Share | None = Field(
+        None, description="Told use of a limit that counts as rate_limited; null: only what the broker refuses does."
+    )
+
+
+class CachedEndpoint(Part):
+    """What is remembered of one endpoint's answers."""
+
+    seconds: Seconds = Field(
+        0, description="How long an answer is served again; 0: only reads at the same moment share one."
+    )
+    stale_seconds: Seconds = Field(
+        60, description="How old an answer may be that stands in for one that fails, from level cached_data on."
+    )
+
+
+class Cache(Part):
+    """Remembered answers to reads. Nothing is remembered of an endpoint that is not named here."""
+
+    max_bytes: Count = Field(16 * 1024 * 1024, description="Most memory that the answers take, in bytes.")
+    endpoints: dict[Label, CachedEndpoint] = Field({}, description="Reads by endpoint, such as exchange_info.")
 
 
 class Window(Part):
@@ -433,6 +564,8 @@ class Broker(Part):
     breaker: Breaker = Breaker()
     limits: Limits = Limits()
     maintenance: Maintenance = Maintenance()
+    degradation: Degradation = Degradation()
+    cache: Cache = Cache()
     credentials: Credentials = Credentials()
     queue: Queue = Queue()
     client_id_seconds: Seconds = Field(
@@ -460,6 +593,7 @@ class Config(Part):
     telemetry: Telemetry = Telemetry()
     log: Log = Log()
     operations: Operations = Operations()
+    alerting: Alerting = Alerting()
     brokers: dict[BrokerName, Broker] = Field(
         min_length=1, description="The brokers by name; bots reach each one at /<name>/."
     )

@@ -11,6 +11,8 @@ KeyPath = tuple[str | int, ...]
 """The way to a value: keys, and positions in lists."""
 
 MASK: Final = "(hidden)"
+_CHANNELS: Final = ("alerting", "channels")
+"""Below them are URLs that hold the keys of notification services."""
 _LONGEST: Final = 80
 _SECRET: Final = re.compile(
     r"secret|token|passw|passphrase|credential|authorization|signature|private|api_?key|(^|_)key$", re.IGNORECASE
@@ -80,12 +82,15 @@ def key_name(path: KeyPath) -> str:
 def is_secret(path: KeyPath) -> bool:
     """Whether the value at this path must never be shown. The path of a secret's file may be."""
     names = [segment for segment in path if isinstance(segment, str)]
+    if tuple(names[:2]) == _CHANNELS and names[-1] == "url":
+        return True
     return bool(names) and not names[-1].endswith("_file") and any(map(_SECRET.search, names))
 
 
 def masked(path: KeyPath, text: str) -> str:
     """What was given, fit to be shown: without secrets, without control characters, and not endless."""
-    if is_secret(path):
+    # A channel's URL in the wrong place is as secret as in the right one.
+    if is_secret(path) or (path[:2] == _CHANNELS and "://" in text):
         return MASK
     if path and str(path[-1]).endswith("_file") and not _looks_like_a_path(text):
         return MASK

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sidecar.brokers.profile import BucketSpec, Profile, WindowSpec
+from sidecar.brokers.profile import BucketSpec, Endpoint, Profile, WindowSpec
 from sidecar.brokers.registry import build
 from sidecar.config import keys
 from sidecar.config.credentials import credential_errors
@@ -11,6 +11,7 @@ from sidecar.config.forms import split_address
 from sidecar.config.hosts import OANDA_STREAMS, is_loopback, url_host, url_port
 from sidecar.config.model import Breaker, BreakerOverride, Broker, Config
 from sidecar.config.report import KeyPath, listed
+from sidecar.words import Effect
 
 
 def broker_errors(name: str, broker: Broker, config: Config) -> list[Finding]:
@@ -34,12 +35,23 @@ def _names(path: KeyPath, broker: Broker, profile: Profile) -> Iterator[Finding]
     for name in broker.retry.endpoints:
         if name not in endpoints:
             yield _unknown((*path, "retry", "endpoints", name), "endpoint", endpoints, path, broker)
+    for name in broker.cache.endpoints:
+        here = (*path, "cache", "endpoints", name)
+        if name not in endpoints:
+            yield _unknown(here, "endpoint", endpoints, path, broker)
+        elif not all(_can_be_remembered(endpoint) for endpoint in profile.endpoints if endpoint.name == name):
+            right = "remove it: only reads whose answer ends can be remembered, and no login"
+            yield Finding(here, "is no plain read", right, _profile_keys(path, broker))
     for name in broker.breaker.groups:
         if name not in groups:
             yield _unknown((*path, "breaker", "groups", name), "group", groups, path, broker)
     for name, bucket in broker.limits.buckets.items():
         if bucket.group is not None and bucket.group not in groups:
             yield _unknown((*path, "limits", "buckets", name, "group"), "group", groups, path, broker)
+
+
+def _can_be_remembered(endpoint: Endpoint) -> bool:
+    return endpoint.effect is Effect.READ and not endpoint.stream and endpoint.group != "auth"
 
 
 def _limits(path: KeyPath, broker: Broker, profile: Profile) -> Iterator[Finding]:

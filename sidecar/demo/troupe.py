@@ -157,7 +157,7 @@ def command() -> str:
 
 def require_clients() -> None:
     """Raise `DemoError` when a library is missing that only the demo needs."""
-    missing = [name for name in ("ccxt", "oandapyV20", "rich", "six") if find_spec(name) is None]
+    missing = [name for name in ("ccxt", "oandapyV20", "six") if find_spec(name) is None]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise DemoError(

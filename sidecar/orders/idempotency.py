@@ -24,7 +24,7 @@ from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, CallReplayed
 from sidecar.telemetry.state import BrokerReading
 from sidecar.wire import Answer, Headers, Request
-from sidecar.words import BreakerMode, Effect, Outcome, RefusalKind
+from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
 
 HEADER: Final = b"idempotency-key"
 LARGEST_KEPT_BYTES: Final = 1024 * 1024
@@ -355,6 +355,14 @@ class IdempotentGateway:
     def reset_limits(self, reason: str) -> None:
         """Forget what was counted of every limit and open the gate."""
         self._gateway.reset_limits(reason)
+
+    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
+        """Let the degradation level be at least this for so long."""
+        self._gateway.degrade(level, reason, seconds)
+
+    def recover(self, reason: str) -> None:
+        """Back to degradation level `none`, whatever had demanded another."""
+        self._gateway.recover(reason)
 
 
 def _without_key(headers: Headers) -> Headers:

@@ -55,19 +55,22 @@ class Lanes:
             self._cancels.append(cancel)
         return None
 
-    def take_order(self) -> Order | None:
-        """The first order of the next free lane; its lane is busy until `release`."""
-        while self._free:
+    def take_order(self, allowed: Callable[[Order], bool]) -> Order | None:
+        """The first order of the next free lane where it is allowed; its lane is busy until `release`."""
+        for _ in range(len(self._free)):
             key = self._free.popleft()
             lane = self._lanes[key]
-            while lane:
-                order = lane.popleft()
-                if order.state is OrderState.QUEUED:
-                    self._busy.add(key)
-                    if not lane:
-                        del self._lanes[key]
-                    return order
-            del self._lanes[key]
+            while lane and lane[0].state is not OrderState.QUEUED:
+                lane.popleft()
+            if lane and not allowed(lane[0]):
+                self._free.append(key)
+                continue
+            order = lane.popleft() if lane else None
+            if not lane:
+                del self._lanes[key]
+            if order is not None:
+                self._busy.add(key)
+                return order
         return None
 
     def release(self, lane: Lane) -> None:

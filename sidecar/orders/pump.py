@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final
 
@@ -11,25 +11,39 @@ from sidecar.clock import Cancellable, Clock
 from sidecar.config.model import Queue
 from sidecar.orders.book import Book
 from sidecar.orders.carrier import Carrier
+from sidecar.orders.errors import UnrecordedError
 from sidecar.orders.lanes import Lanes
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next
 from sidecar.orders.pace import Pace
-from sidecar.telemetry.events import BreakerTransition, BrokerStateChanged, Bus, GateOpened, LimitReset
+from sidecar.telemetry.events import (
+    BreakerTransition,
+    BrokerStateChanged,
+    Bus,
+    DegradationChanged,
+    GateOpened,
+    LimitReset,
+)
 from sidecar.words import OrderState
 
 FIRST_BACKOFF_SECONDS: Final = 1.0
 LONGEST_BACKOFF_SECONDS: Final = 30.0
 _JITTER: Final = (0.7, 1.3)
 _STUMBLE_SECONDS: Final = 1.0
+_DISK_SECONDS: Final = 2.0
+"""Pause before a cancel that the disk did not take is tried again."""
 
 _log = logging.getLogger("sidecar.orders")
 
 Arrive = Callable[[Order, Next], None]
+TakeBack = Callable[[Order, str], Awaitable[bool]]
 
 
 class Pump:
-    """Takes orders out of their lanes, one turn each; `arrive` is called with the step that a turn ended with."""
+    """Takes orders out of their lanes, one turn each; `arrive` is called with the step that a turn ended with.
+
+    `take_back` cancels an order that waits, and tells whether it could; it raises UnrecordedError.
+    """
 
     def __init__(
         self,
@@ -39,6 +53,7 @@ class Pump:
         settings: Queue,
         *,
         arrive: Arrive,
+        take_back: TakeBack,
         bus: Bus,
         clock: Clock,
         rng: Random,
@@ -48,6 +63,7 @@ class Pump:
         self._book = book
         self._settings = settings
         self._arrive = arrive
+        self._take_back = take_back
         self._clock = clock
         self._rng = rng
         self._lanes = Lanes()
@@ -60,6 +76,7 @@ class Pump:
         self._running: asyncio.Task[None] | None = None
         bus.subscribe(BreakerTransition, self._hear)
         bus.subscribe(BrokerStateChanged, self._hear)
+        bus.subscribe(DegradationChanged, self._hear)
         bus.subscribe(GateOpened, self._hear)
         bus.subscribe(LimitReset, self._hear)
 
@@ -98,7 +115,9 @@ class Pump:
 
     # Whose turn it is
 
-    def _hear(self, event: BreakerTransition | BrokerStateChanged | GateOpened | LimitReset) -> None:
+    def _hear(
+        self, event: BreakerTransition | BrokerStateChanged | DegradationChanged | GateOpened | LimitReset
+    ) -> None:
         if event.broker == self._gateway.name:
             self._hold_until = float("-inf")
             self._not_before.clear()
@@ -139,7 +158,7 @@ class Pump:
             return cancel
         if not self._reachable() or self._clock.monotonic() < self._hold_until or self._pace.wait() > 0:
             return None
-        order = self._lanes.take_order()
+        order = self._lanes.take_order(lambda order: self._gateway.allows(order.request))
         if order is not None:
             self._pace.take()
         return order
@@ -167,7 +186,7 @@ class Pump:
     async def _turn(self, order: Order) -> None:
         step: Next | None = None
         try:
-            step = await self._carrier.carry(order)
+            step = await self._without_the_broker(order) or await self._carrier.carry(order)
         except Exception as failure:  # noqa: BLE001 - whatever broke: an order is never forgotten
             _log.error("order %s failed inside the sidecar: %s", order.id, type(failure).__name__)
             step = Next(OrderState.IN_DOUBT, "the sidecar failed on it", transmitted=True, doubtful=True)
@@ -182,6 +201,16 @@ class Pump:
         self._make_way(order, step)
         self._arrive(order, step)
         self._wake.set()
+
+    async def _without_the_broker(self, cancel: Order) -> Next | None:
+        """An order that came back unexecuted must not go again; its broker would only say that it does not know it."""
+        target = self._book.target(cancel)
+        try:
+            if target is None or not await self._take_back(target, "cancelled before it was sent again"):
+                return None
+        except UnrecordedError as error:
+            return Next(OrderState.QUEUED, str(error), hold=_DISK_SECONDS)
+        return Next(OrderState.CANCELLED, "its order had not been executed, and will not be sent again")
 
     def _bounded(self, order: Order, step: Next) -> Next:
         target = self._book.target(order)

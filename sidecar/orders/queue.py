@@ -42,6 +42,8 @@ _PROGRESS_SECONDS: Final = 5.0
 _FINISH_SECONDS: Final = 1.0
 """A disk that is full would be tried for ever: the next start asks the broker instead."""
 
+_STOPPED: Final = "the sidecar stopped before its outcome was known"
+
 _log = logging.getLogger("sidecar.orders")
 
 
@@ -80,7 +82,17 @@ class OrderQueue:
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
-        self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
+        self._pump = Pump(
+            gateway,
+            carrier,
+            self._book,
+            settings,
+            arrive=self._arrived,
+            take_back=self._taken_back,
+            bus=bus,
+            clock=clock,
+            rng=rng,
+        )
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
         self._taking = 0
         self._chores: set[asyncio.Task[Any]] = set()
@@ -89,21 +101,25 @@ class OrderQueue:
 
     # Start and stop
 
-    async def recover(self, seconds: float) -> None:
-        """Go on with what the last run left: look up what is in doubt, for at most `seconds`. Raises StoreError."""
+    async def restore(self) -> None:
+        """Take over what the last run left, and begin to look up what is in doubt. Raises StoreError.
+
+        Before anybody can hand in or cancel an order: one that came in meanwhile would be taken over a second time.
+        """
+        self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
         for order in await self._ledger.open_orders(self.broker):
             self._recorder.found(order)
             self._book.add(order)
             if order.state is OrderState.QUEUED:
                 self._pump.add(order)
                 continue
-            step = Next(OrderState.IN_DOUBT, "the sidecar stopped before its outcome was known", doubtful=True)
-            await self._recorder.enter_and_save(order, step)
+            self._recorder.enter(order, Next(OrderState.IN_DOUBT, _STOPPED, doubtful=True))
+            # What the disk knows already leads the next start to the same: nothing waits for it.
+            self._chore(self._recorder.save(order))
             self._doubts.take(order, pause=0)
-        self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
-        await self._recovered(seconds)
 
-    async def _recovered(self, seconds: float) -> None:
+    async def recover(self, seconds: float) -> None:
+        """Wait until what was restored in doubt has been looked up, for at most `seconds`."""
         total = len(self._doubts)
         if not total:
             return
@@ -147,12 +163,35 @@ class OrderQueue:
     async def _take(self, order: Order) -> Taken:
         self._taking += 1
         try:
-            return await self._written(order)
+            return await self._written_or_known(order)
         except OrderError as error:
             self._bus.emit(OrderRefused(self.broker, error.reason))
             raise
         finally:
             self._taking -= 1
+
+    async def _written_or_known(self, order: Order) -> Taken:
+        try:
+            return await self._written(order)
+        except (QueueFullError, StoppingError, UnrecordedError):
+            # A bot that lost the answer to the first time sends it once more: that it is not taken would be a lie.
+            known = await self._taken_before(order)
+            if known is None:
+                raise
+            return self._known(order, known)
+
+    async def _taken_before(self, order: Order) -> Order | None:
+        if order.kind is Kind.CANCEL:
+            return None
+        wanted = Wanted(brokers=(self.broker,), client_ids=(order.client_id,))
+        try:
+            found = await self._ledger.select(wanted)
+        except StoreError as error:
+            raise DoubtfullyRecordedError(
+                "perhaps taken, if it came before: the state file cannot be read; ask for its client id before it is "
+                "sent under another, see the log"
+            ) from error
+        return found[0] if found else None
 
     async def _written(self, order: Order) -> Taken:
         if self._stopping:
@@ -189,7 +228,11 @@ class OrderQueue:
         target = self._book.target(order)
         if target is not None and await self._taken_back(target, "cancelled before it was sent"):
             return OrderState.CANCELLED, "its order had not been sent, and will not be"
-        return OrderState.QUEUED, "waits for its turn" if self._gateway.can_trade else "waits for the broker"
+        if not self._gateway.can_trade:
+            return OrderState.QUEUED, "waits for the broker"
+        if not self._gateway.allows(order.request):
+            return OrderState.QUEUED, "waits until the broker's degradation level allows new risk"
+        return OrderState.QUEUED, "waits for its turn"
 
     def _known(self, order: Order, known: Order) -> Taken:
         essence = self.profile.essence

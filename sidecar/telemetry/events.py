@@ -14,7 +14,10 @@ from sidecar.clock import Clock
 from sidecar.words import (
     BreakerState,
     BrokerState,
+    CacheResult,
     ClockSource,
+    DegradationCause,
+    DegradationLevel,
     Effect,
     LoginResult,
     LookResult,
@@ -24,6 +27,7 @@ from sidecar.words import (
     Outcome,
     Priority,
     RefusalKind,
+    Severity,
     Why,
 )
 
@@ -141,6 +145,31 @@ class BrokerStateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DegradationChanged:
+    """More or less of a broker may be used from now on; or a person said something about it that changed nothing."""
+
+    broker: str
+    from_level: DegradationLevel
+    to_level: DegradationLevel
+    cause: DegradationCause
+    note: str = ""
+    """A person's reason, or the breaker's group."""
+    seconds: float | None = None
+    """How long what a person set holds at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheAsked:
+    """A read came that the cache is configured for."""
+
+    broker: str
+    endpoint: str
+    result: CacheResult
+    age: float = 0.0
+    """Seconds since the answer that was served came from the broker; 0 when it has just come."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled:
     """An attempt failed and another one will follow."""
 
@@ -235,7 +264,7 @@ class CallFinished:
     why: Why | RefusalKind | None
     """Why no further retry, or why the sidecar refused; None when the call succeeded."""
     source: str
-    """Who wrote the answer: `broker` or `sidecar`."""
+    """Who wrote the answer: `broker` or `sidecar`; or `cache`, which remembered one of the broker's."""
     status: int
     received: float
     """Unix seconds."""
@@ -417,6 +446,55 @@ class StreamClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorRaised:
+    """Something went wrong that the error registry keeps; once more, when it was there already."""
+
+    id: str
+    broker: str
+    """Empty when it is the sidecar's own."""
+    error_type: str
+    """Closed set: `sidecar.alerting.types.ErrorType`."""
+    severity: Severity
+    count: int
+    """How often it has happened since it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResolved:
+    """An error is over."""
+
+    id: str
+    broker: str
+    error_type: str
+    severity: Severity
+    count: int
+    seconds: float
+    """How long it lasted."""
+    reason: str
+    """Closed set: `over`, `quiet`, `manual`."""
+    note: str = ""
+    """What a person gave as the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationSent:
+    """A channel was told of errors, or was not."""
+
+    channel: str
+    severity: Severity
+    """The worst of them."""
+    result: str
+    """One of `NOTIFICATION_RESULTS`."""
+    detail: str = ""
+    """Why it failed, without what is secret."""
+
+
+NOTIFICATION_RESULTS = ("sent", "throttled", "aggregated", "failed")
+"""`throttled`: held back, because the channel was told of the same a short while ago. `aggregated`: an error that was
+told in one message with others. `failed`: it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The sidecar takes calls."""
 
@@ -446,6 +524,8 @@ Event = (
     | GateOpened
     | BreakerTransition
     | BrokerStateChanged
+    | DegradationChanged
+    | CacheAsked
     | RetryScheduled
     | RetryDenied
     | AttemptFinished
@@ -465,6 +545,9 @@ Event = (
     | StreamOpened
     | StreamMessages
     | StreamClosed
+    | ErrorRaised
+    | ErrorResolved
+    | NotificationSent
     | Started
     | Stopped
 )

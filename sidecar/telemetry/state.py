@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sidecar.words import BreakerMode, BreakerState, BrokerState, OperationState, OperationType, OrderState
+from sidecar.words import (
+    BreakerMode,
+    BreakerState,
+    BrokerState,
+    DegradationCause,
+    DegradationLevel,
+    OperationState,
+    OperationType,
+    OrderState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,31 @@ class ConditionReading:
 
 
 @dataclass(frozen=True, slots=True)
+class DegradationReading:
+    """How much of a broker may be used now."""
+
+    level: DegradationLevel
+    since: float
+    """Unix seconds of the last change."""
+    cause: DegradationCause | None
+    """What demands the level, or demanded it last; None at `none`."""
+    note: str
+    """A person's reason, where `cause` is `manual`; or the breaker's group."""
+    until: float | None
+    """Unix seconds at which what a person set ends; None when nobody set anything."""
+    next_step: float | None
+    """Unix seconds of the next step down, if all stays well; None when none is in sight."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReading:
+    """What is remembered of a broker's answers now."""
+
+    answers: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerReading:
     """One broker now."""
 
@@ -80,6 +114,8 @@ class BrokerReading:
     in_flight: int
     retry_budget: float
     """Retries that may still be made now."""
+    degradation: DegradationReading
+    cache: CacheReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +141,14 @@ class OperationsReading:
     type: OperationType
     counts: Mapping[OperationState, int]
     """By state; a state that is missing has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsReading:
+    """What the error registry holds now."""
+
+    unresolved: tuple[tuple[str, str, str, int], ...]
+    """Broker (empty for the sidecar's own), type, severity, and how many last."""
 
 
 @dataclass(frozen=True, slots=True)

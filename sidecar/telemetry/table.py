@@ -54,6 +54,10 @@ SEEN: Mapping[type, Seen] = {
     events.BrokerStateChanged: Seen(
         ("sidecar_broker_state_transitions_total",), InTrace.SPAN_EVENT, audit=True, log=True
     ),
+    events.DegradationChanged: Seen(
+        ("sidecar_degradation_transitions_total",), InTrace.SPAN_EVENT, audit=True, log=True
+    ),
+    events.CacheAsked: Seen(("sidecar_cache_reads_total",), InTrace.SPAN_EVENT),
     events.RetryScheduled: Seen(("sidecar_retries_total",), InTrace.SPAN_EVENT, audit=True),
     events.RetryDenied: Seen(("sidecar_retries_denied_total",), InTrace.SPAN_EVENT),
     events.AttemptFinished: Seen(
@@ -88,6 +92,9 @@ SEEN: Mapping[type, Seen] = {
         ("sidecar_stream_messages_total", "sidecar_stream_last_message_timestamp_seconds"),
     ),
     events.StreamClosed: Seen(("sidecar_streams_open", "sidecar_stream_closures_total"), audit=True, log=True),
+    events.ErrorRaised: Seen(("sidecar_errors_total",)),
+    events.ErrorResolved: Seen(audit=True),
+    events.NotificationSent: Seen(("sidecar_notifications_total",), audit=True, log=True),
     events.Started: Seen(("sidecar_start_duration_seconds",), audit=True, log=True),
     # No metric: no scrape comes after it.
     events.Stopped: Seen(audit=True, log=True),
@@ -105,6 +112,8 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_broker_state": "ConditionReading.state",
     "sidecar_broker_consecutive_unavailable": "ConditionReading.consecutive_503",
     "sidecar_broker_next_probe_timestamp_seconds": "ConditionReading.next_probe",
+    "sidecar_degradation_level": "DegradationReading.level",
+    "sidecar_cache_bytes": "CacheReading.bytes",
     "sidecar_rate_limit_used": "LimitState.used",
     "sidecar_rate_limit_capacity": "LimitState.capacity",
     "sidecar_rate_limit_reading_timestamp_seconds": "LimitState.read_at",
@@ -119,6 +128,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_audit_chain_intact": "AuditReadings.chain_ok",
     "sidecar_audit_last_write_timestamp_seconds": "AuditReadings.last_write",
     "sidecar_spans_total": "SpanReadings",
+    "sidecar_errors_unresolved": "ErrorsReading.unresolved",
     "sidecar_orders_carried": "OrdersReading.counts",
     "sidecar_order_queue_age_seconds": "OrdersReading.oldest_seconds",
     "sidecar_operations": "OperationsReading.counts",
@@ -132,6 +142,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
 """Metrics that no event feeds, because they are read from a state when they are asked for; and the state's field."""
 
 TOLD_OTHERWISE: Mapping[str, str] = {
+    "sidecar_event_loop_lag_seconds": "a timer of its own, measured",
     "sidecar_info": "the version and the bot, known from the start",
     "sidecar_telemetry_failures_total": "the bus itself, when a subscriber fails",
 }

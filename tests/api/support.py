@@ -3,18 +3,27 @@
 import asyncio
 import dataclasses
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sidecar.api import Api
+from sidecar.api.routes import Route
 from sidecar.calls.model import Fate, Result
 from sidecar.config.model import Config
 from sidecar.telemetry.events import Bus, CallRefused
-from sidecar.telemetry.state import BreakerReading, BrokerReading, ConditionReading, GateReading, LimitState
+from sidecar.telemetry.state import (
+    BreakerReading,
+    BrokerReading,
+    CacheReading,
+    ConditionReading,
+    DegradationReading,
+    GateReading,
+    LimitState,
+)
 from sidecar.wire import Answer, Request
-from sidecar.words import BreakerMode, BreakerState, BrokerState, Outcome, RefusalKind
+from sidecar.words import BreakerMode, BreakerState, BrokerState, DegradationLevel, Outcome, RefusalKind
 
 EVERYWHERE = str(ipaddress.IPv4Address(0))
 OK = Answer(200, ((b"Content-Type", b"application/json"),), b'{"ok":true}', "OK")
@@ -39,6 +48,8 @@ class FakeGateway:
         self.resets: list[tuple[str | None, str]] = []
         self.modes: list[tuple[str | None, BreakerMode, str]] = []
         self.limit_resets: list[str] = []
+        self.level = DegradationLevel.NONE
+        self.levels: list[tuple[DegradationLevel, str, float]] = []
 
     async def run(
         self,
@@ -64,7 +75,17 @@ class FakeGateway:
         gate = GateReading(shut=True, outcome="rate_limited", until=9.0)
         condition = ConditionReading(BrokerState.OK, True, 0.0, 0, 600.0, False)
         return BrokerReading(
-            self.name, "generic", "https://broker.test", condition, (breaker,), (limit,), gate, 3, 10.0
+            self.name,
+            "generic",
+            "https://broker.test",
+            condition,
+            (breaker,),
+            (limit,),
+            gate,
+            3,
+            10.0,
+            DegradationReading(self.level, 0.0, None, "", None, None),
+            CacheReading(0, 0),
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:
@@ -77,6 +98,13 @@ class FakeGateway:
 
     def reset_limits(self, reason: str) -> None:
         self.limit_resets.append(reason)
+
+    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
+        self.level = level
+        self.levels.append((level, reason, seconds))
+
+    def recover(self, reason: str) -> None:
+        self.degrade(DegradationLevel.NONE, reason, 0)
 
     @staticmethod
     def _known(group: str | None) -> None:
@@ -176,7 +204,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path, *, exposition: bytes = b"# EOF\n", **listen: Any) -> AsyncIterator[House]:
+async def house(
+    folder: Path, *, exposition: bytes = b"# EOF\n", more: Sequence[Route] = (), **listen: Any
+) -> AsyncIterator[House]:
     socket = folder / "s"
     config = Config.model_validate(
         {
@@ -198,7 +228,7 @@ async def house(folder: Path, *, exposition: bytes = b"# EOF\n", **listen: Any) 
         return exposition, "application/openmetrics-text; version=1.0.0"
 
     gateways = {"binance": binance, "oanda": oanda}
-    api = Api(config, gateways, bus=bus, clock=clock, health=health, exposition=expose)
+    api = Api(config, gateways, bus=bus, clock=clock, health=health, exposition=expose, more=more)
     await api.start()
     try:
         yield House(api, binance, oanda, bus, clock, health, socket, accepts, refusals)

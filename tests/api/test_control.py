@@ -5,7 +5,7 @@ import jsonschema
 import pytest
 
 from sidecar import __version__
-from sidecar.words import BreakerMode
+from sidecar.words import BreakerMode, DegradationLevel
 
 from .support import House, Told, get, post
 
@@ -22,6 +22,7 @@ async def test_status_tells_the_sidecar_in_one_look(at_home: House) -> None:
         "name": "binance",
         "profile": "generic",
         "condition": "ok",
+        "degradation": "none",
         "can_trade": True,
         "gate": "rate_limited",
         "breakers_not_closed": ["orders"],
@@ -90,9 +91,39 @@ async def test_limits_are_reset(at_home: House) -> None:
     assert at_home.oanda.limit_resets == ["new address"]
 
 
+async def test_a_person_degrades_a_broker_for_an_hour_unless_told_otherwise(at_home: House) -> None:
+    told = await at_home.ask(post("/v1/brokers/binance/degradation", b'{"level":"read_only","reason":"flat"}'))
+    assert told_json(told)["degradation"]["level"] == "read_only"
+    body = b'{"level":"emergency","reason":"fire","seconds":60}'
+    told_json(await at_home.ask(post("/v1/brokers/binance/degradation", body)))
+    assert at_home.binance.levels == [
+        (DegradationLevel.READ_ONLY, "flat", 3600),
+        (DegradationLevel.EMERGENCY, "fire", 60),
+    ]
+    assert at_home.oanda.levels == []
+
+
+async def test_at_read_only_the_status_says_that_nothing_can_be_traded(at_home: House) -> None:
+    at_home.binance.level = DegradationLevel.READ_ONLY
+    binance, oanda = told_json(await at_home.ask(get("/v1/status")))["brokers"]
+    assert (binance["degradation"], binance["can_trade"], oanda["can_trade"]) == ("read_only", False, True)
+
+
+async def test_a_person_takes_a_degradation_back(at_home: House) -> None:
+    at_home.binance.level = DegradationLevel.READ_ONLY
+    told = await at_home.ask(post("/v1/brokers/binance/degradation/recover", b'{"reason":"all clear"}'))
+    assert told_json(told)["degradation"]["level"] == "none"
+    assert at_home.binance.levels == [(DegradationLevel.NONE, "all clear", 0)]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "pointer"),
     [
+        ("degradation", b'{"reason":"x","level":"half"}', "#/level"),
+        ("degradation", b'{"reason":"x"}', "#/level"),
+        ("degradation", b'{"level":"read_only"}', "#/reason"),
+        ("degradation", b'{"reason":"x","level":"read_only","seconds":0}', "#/seconds"),
+        ("degradation", b'{"reason":"x","level":"read_only","seconds":1e300}', "#/seconds"),
         ("breaker/reset", b"{", "#"),
         ("breaker/reset", b"", "#"),
         ("breaker/reset", b"[]", "#"),
@@ -173,9 +204,16 @@ async def test_the_description_names_every_route_and_nothing_else(at_home: House
         "POST /v1/brokers/{broker}/breaker/reset",
         "POST /v1/brokers/{broker}/breaker/mode",
         "POST /v1/brokers/{broker}/limits/reset",
+        "POST /v1/brokers/{broker}/degradation",
+        "POST /v1/brokers/{broker}/degradation/recover",
         "POST /v1/breakers/reset",
         "GET /v1/events",
         "GET /v1/openapi.json",
+        "POST /v1/orders",
+        "GET /v1/orders",
+        "GET /v1/orders/{order}",
+        "GET /v1/orders/{order}/events",
+        "DELETE /v1/orders/{order}",
     }
     identifiers = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(set(identifiers)) == len(identifiers)

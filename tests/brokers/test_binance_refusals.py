@@ -22,7 +22,7 @@ REAL = {
     "binance-usdm": "https://fapi.binance.com/fapi/v1/order",
     "binance-spot": "https://api.binance.com/api/v3/order",
 }
-NOT_SENT = (RefusalKind.BREAKER_OPEN, RefusalKind.DEADLINE, RefusalKind.UNREACHABLE)
+NOT_SENT = (RefusalKind.BREAKER_OPEN, RefusalKind.DEADLINE, RefusalKind.UNREACHABLE, RefusalKind.DEGRADED)
 every_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 
 

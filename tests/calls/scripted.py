@@ -12,7 +12,7 @@ from sidecar.calls.limiter import Address
 from sidecar.calls.model import Result
 from sidecar.clock import VirtualClock
 from sidecar.config.model import Broker
-from sidecar.health.setup import condition
+from sidecar.health.setup import condition, degradation
 from sidecar.telemetry.events import Bus, CallFinished, Event
 from sidecar.wire import Answer, Request
 
@@ -84,12 +84,14 @@ class Bench:
         broker = Broker.model_validate(usual | settings)
         rng = Random(seed)
         self.condition = condition("binance", broker.maintenance, bus=bus, clock=self.clock, rng=rng)
+        self.degradation = degradation("binance", broker, self.condition, bus=bus, clock=self.clock)
         self.gateway = Gateway(
             "binance",
             broker,
             build(broker),
             address=Address(self.clock),
             admission=self.condition,
+            restraint=self.degradation,
             bus=bus,
             clock=self.clock,
             rng=rng,

@@ -7,8 +7,16 @@ import pytest
 
 from sidecar.api.models import Status
 from sidecar.cli.board import as_json, board, can_trade
-from sidecar.telemetry.state import BreakerReading, BrokerReading, ConditionReading, GateReading, LimitState
-from sidecar.words import BreakerMode, BreakerState, BrokerState
+from sidecar.telemetry.state import (
+    BreakerReading,
+    BrokerReading,
+    CacheReading,
+    ConditionReading,
+    DegradationReading,
+    GateReading,
+    LimitState,
+)
+from sidecar.words import BreakerMode, BreakerState, BrokerState, DegradationCause, DegradationLevel
 
 NOW = 1_800_000_000.0
 STATUS = Status(
@@ -29,6 +37,11 @@ BROKER = BrokerReading(
     GateReading(False, "", None),
     2,
     9.6,
+    DegradationReading(DegradationLevel.NONE, NOW, None, "", None, None),
+    CacheReading(0, 0),
+)
+HELD = DegradationReading(
+    DegradationLevel.READ_ONLY, NOW - 60, DegradationCause.MANUAL, "flat for the weekend", NOW + 3600, NOW + 3600
 )
 
 
@@ -64,6 +77,13 @@ def test_a_breaker_that_is_not_closed_is_told_with_its_next_probe() -> None:
     assert not any(row.startswith("binance pricing") for row in told)
 
 
+def test_a_broker_of_which_less_than_all_may_be_used_is_told_with_the_reason() -> None:
+    told = rows(replace(BROKER, degradation=HELD))
+
+    assert "binance read only 2027-01-15 07:59:00Z in 1 h manual: flat for the weekend" in told
+    assert not any(row.startswith("DEGRADATION") for row in rows(BROKER))
+
+
 def test_limits_are_told_with_their_share_and_forecast() -> None:
     told = rows(BROKER)
 
@@ -83,6 +103,8 @@ def test_a_shut_gate_is_told_with_its_end() -> None:
         (BROKER, "yes"),
         (replace(BROKER, gate=GateReading(True, "rate_limited", NOW)), "no: rate limited"),
         (replace(BROKER, condition=AWAY), "no: maintenance"),
+        (replace(BROKER, degradation=HELD), "no: read only"),
+        (replace(BROKER, degradation=replace(HELD, level=DegradationLevel.CACHED_DATA)), "yes"),
         (replace(BROKER, breakers=(OPEN, PRICING)), "no: breaker open"),
         (replace(BROKER, breakers=(replace(OPEN, state=BreakerState.FORCED_OPEN),)), "no: breaker open"),
         (replace(BROKER, breakers=(replace(OPEN, state=BreakerState.HALF_OPEN),)), "trying: breaker half open"),

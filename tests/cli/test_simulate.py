@@ -49,7 +49,7 @@ def test_a_fault_is_its_kind_its_times_and_its_probability(served: Served, text:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["kraken"], "'binance', 'oanda', 'openalgo'"),
+        (["kraken"], "'oanda', 'projectx', 'openalgo'"),
         (["binance", "--port", "70000"], "a port is a whole number from 0 to 65535"),
         (["binance", "--fault", "latancy"], "did you mean latency?"),
         (["binance", "--fault", "xyz"], "see --help for the kinds"),

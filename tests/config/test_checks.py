@@ -140,6 +140,19 @@ def test_the_audit_log_needs_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("profile", "endpoint"), [("binance-usdm", "place_order"), ("oanda", "stream_pricing"), ("projectx", "log_in")]
+)
+def test_only_plain_reads_can_be_remembered(tmp_path: Path, profile: str, endpoint: str) -> None:
+    broker = (
+        f"brokers:\n  one: {{profile: {profile}, base_url: 'https://x', cache: {{endpoints: {{{endpoint}: {{}}}}}}}}"
+    )
+
+    (problem,) = problems_of(tmp_path, broker)
+
+    assert (problem.key, problem.wrong) == (f"brokers.one.cache.endpoints.{endpoint}", "is no plain read")
+
+
+@pytest.mark.parametrize(
     ("text", "key", "wrong", "right"),
     [
         (
@@ -147,6 +160,12 @@ def test_the_audit_log_needs_a_folder(tmp_path: Path) -> None:
             "retry.endpoints.place_ordr",
             "no such endpoint",
             "did you mean place_order?",
+        ),
+        (
+            "cache: {endpoints: {get_tickr: {}}}",
+            "cache.endpoints.get_tickr",
+            "no such endpoint",
+            "did you mean get_ticker?",
         ),
         ("breaker: {groups: {order: {}}}", "breaker.groups.order", "no such group", "did you mean orders?"),
         (

@@ -2,20 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Sidecar, Simulated
-
-# Short, so that faults are over soon; long enough for a busy machine.
-QUICK: dict[str, Any] = {
-    "deadline_seconds": 6,
-    "timeouts": {"connect_seconds": 1, "answer_seconds": 1},
-    "retry": {"attempts": 5, "base_seconds": 0.1, "factor": 2, "max_seconds": 1, "jitter": 0.1, "budget_floor": 1000},
-    "maintenance": {"base_seconds": 0.1, "max_seconds": 0.2, "jitter": 0.1, "consecutive_503": 10},
-    "breaker": {"failures": 50, "recovery_seconds": 0.3},
-}
+from tests.e2e.day import Day, lived
+from tests.e2e.stack import QUICK, Sidecar, Simulated
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +60,10 @@ def sidecar(_sidecar: Sidecar) -> Sidecar:
     """A sidecar whose breakers are closed and whose gates are open."""
     _sidecar.calm()
     return _sidecar
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated) -> Iterator[Day]:
+    """A day on which everything went wrong once; of a session, because it takes long."""
+    with lived(tmp_path_factory.mktemp("observed"), tmp_path_factory.mktemp("prometheus"), _binance, _oanda) as day:
+        yield day

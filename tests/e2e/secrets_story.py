@@ -24,9 +24,8 @@ from sidecar.simulator.faults import FaultKind
 from tests.e2e import bots
 from tests.e2e.bots import AsyncCcxtBot, CcxtBot, ConnectorBot, OandaBot
 from tests.e2e.collectors import SOON, http_collector
-from tests.e2e.conftest import QUICK
 from tests.e2e.raw import RawBroker, answer
-from tests.e2e.stack import ACCOUNT, Child, Sidecar, Simulated, command, until
+from tests.e2e.stack import ACCOUNT, QUICK, Child, Sidecar, Simulated, command, until
 
 SECRETS = {
     "api key": "ApiKey7Zq4Xw9Rt2",  # Shorter than a real one: nothing may rely on its length.
@@ -172,6 +171,8 @@ def live(story: Story, folder: Path, stack: ExitStack) -> None:
     provoke(story, sidecar)
     story.received = echo.requests
     ask(story, sidecar)
+    # A stop waits only so long for a collector, and this one may be slow on a busy machine.
+    until(lambda: any("parrot" in span.name for span in list(collected.spans)), "the last spans arrive", seconds=60)
     assert sidecar.stop() == 0
     following.join()
     story.outputs["standard error"] = sidecar.child.text()

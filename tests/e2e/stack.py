@@ -16,6 +16,14 @@ from typing import Any
 
 import yaml
 
+# Short, so that faults are over soon; long enough for a busy machine.
+QUICK: dict[str, Any] = {
+    "deadline_seconds": 6,
+    "timeouts": {"connect_seconds": 1, "answer_seconds": 1},
+    "retry": {"attempts": 5, "base_seconds": 0.1, "factor": 2, "max_seconds": 1, "jitter": 0.1, "budget_floor": 1000},
+    "maintenance": {"base_seconds": 0.1, "max_seconds": 0.2, "jitter": 0.1, "consecutive_503": 10},
+    "breaker": {"failures": 50, "recovery_seconds": 0.3},
+}
 START_SECONDS = 20.0
 KEY, SECRET, TOKEN = "demo-key", "demo-secret", "demo-token"
 ACCOUNT = "101-001-1234567-001"
@@ -130,6 +138,10 @@ class Simulated:
         """Plan a fault; by default once, for the next request that matches."""
         fetch(f"{self.url}/_control/faults", [{"kind": kind} | details])
 
+    def end_faults(self) -> None:
+        """Nothing goes wrong any more."""
+        fetch(f"{self.url}/_control/faults", method="DELETE")
+
     def executed(self) -> dict[str, Any]:
         """The truth: what is in the book, and what arrived."""
         told: dict[str, Any] = fetch(f"{self.url}/_control/executed")
@@ -162,8 +174,8 @@ class Sidecar:
         """`settings` are further keys of the configuration; with a `token` nobody may call who does not show it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._environment = environment
-        self._module = module
+        self.environment = environment
+        self.module = module
         self._token = token
         self.socket = folder / "sidecar.sock"
         self.audit = folder / "audit"
@@ -196,7 +208,7 @@ class Sidecar:
         output = self.folder / "sidecar.log"
         output.unlink(missing_ok=True)
         arguments = ["run", "--config", str(self.config)]
-        self.child = Child(arguments, output, self._environment, module=self._module)
+        self.child = Child(arguments, output, self.environment, module=self.module)
         self.child.wait_for("Ready")
 
     def metrics(self) -> str:
@@ -220,11 +232,12 @@ class Sidecar:
         return told
 
     def calm(self) -> None:
-        """Close every breaker and open every gate, as a person would."""
+        """Close every breaker, open every gate and end every degradation, as a person would."""
         fetch(f"{self.url}/v1/breakers/reset", {"reason": "a new test begins"}, token=self._token)
         for broker in self.status()["brokers"]:
-            reset = f"{self.url}/v1/brokers/{broker['name']}/limits/reset"
-            fetch(reset, {"reason": "a new test begins"}, token=self._token)
+            for what in ("limits/reset", "degradation/recover"):
+                url = f"{self.url}/v1/brokers/{broker['name']}/{what}"
+                fetch(url, {"reason": "a new test begins"}, token=self._token)
 
     def audit_lines(self) -> list[dict[str, Any]]:
         """Every audit line so far."""

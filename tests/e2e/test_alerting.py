@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.alertmanager import Sinks, alertmanager, quick_rules
-from tests.e2e.conftest import QUICK
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.stack import Sidecar, Simulated, fetch, until
+from tests.e2e.stack import QUICK, Sidecar, Simulated, fetch, until
 
 pytestmark = pytest.mark.e2e
 

@@ -12,9 +12,8 @@ from threading import Thread
 
 import pytest
 
-from tests.e2e.conftest import QUICK
 from tests.e2e.load import ENDPOINT, PATH, market_order
-from tests.e2e.stack import TOKEN, Sidecar, Simulated, command, until
+from tests.e2e.stack import QUICK, TOKEN, Sidecar, Simulated, command, until
 
 pytestmark = pytest.mark.e2e
 

@@ -3,10 +3,7 @@
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPMessage
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +11,12 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.e2e.bots import ConnectorBot, OandaBot
-from tests.e2e.collectors import SOON, Collected, attributes, grpc_collector, http_collector
-from tests.e2e.conftest import QUICK
-from tests.e2e.prometheus import SCRAPE_SECONDS, Prometheus, complaints
-from tests.e2e.raw import OK, RawBroker, answer
-from tests.e2e.stack import ACCOUNT, TOKEN, Sidecar, Simulated, free_port
+from tests.e2e.collectors import attributes, grpc_collector
+from tests.e2e.day import AMBIGUOUS, BROKE, PARENT, REFUSED, RETRIED, SLOW, Day, call
+from tests.e2e.prometheus import complaints
+from tests.e2e.stack import QUICK, Sidecar, Simulated
 
 pytestmark = pytest.mark.e2e
-
-RETRIED, AMBIGUOUS, SLOW, BROKE, REFUSED = (digit * 32 for digit in "12345")
-"""Trace ids that the bots chose for some of their calls."""
-PARENT = "abcdef0123456789"
 
 FED = {
     "sidecar_calls_total",
@@ -58,145 +49,19 @@ FED = {
     "sidecar_operation_recoveries_total",
     "sidecar_positions_unprotected_total",
     "sidecar_broker_next_probe_timestamp_seconds",
+    "sidecar_degradation_level",
+    "sidecar_degradation_transitions_total",
+    "sidecar_cache_reads_total",
+    "sidecar_cache_bytes",
+    "sidecar_errors_total",
+    "sidecar_errors_unresolved",
+    "sidecar_notifications_total",
     "sidecar_info",
     "sidecar_stream_messages_total",
     "sidecar_stream_reconnects_total",
     "sidecar_stream_last_message_timestamp_seconds",
 }
 """What dashboards and alerts may rely on."""
-NOT_YET = (
-    "sidecar_degradation_",
-    "sidecar_errors_",
-    "sidecar_notifications_",
-)
-"""Belong to capabilities that are still to come. Whoever adds one adds its metrics to `FED`."""
-
-
-@dataclass
-class Day:
-    """A sidecar that has seen everything, and who watched it."""
-
-    sidecar: Sidecar
-    prometheus: Prometheus
-    collected: Collected
-    raw: RawBroker
-    quiet: float = 0.0
-    """A moment before the first fault, in Unix seconds."""
-    weight: tuple[float, float] = (0.0, 0.0)
-    """The used weight that Binance told last, and what was left then by Prometheus."""
-
-
-@pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated) -> Iterator[Day]:
-    _binance.reset()
-    _oanda.reset()
-    with ExitStack() as stack:
-        raw = stack.enter_context(RawBroker.listening())
-        raw.reply = lambda request: answer(503, {}) if b"/flaky" in request else OK
-        collected = stack.enter_context(http_collector())
-        sidecar = Sidecar(
-            tmp_path_factory.mktemp("observed"),
-            brokers(_binance, _oanda, raw),
-            {"OTEL_EXPORTER_OTLP_ENDPOINT": collected.url} | SOON,
-            start=False,
-        )
-        target = f"127.0.0.1:{sidecar.scrape}"
-        # First, because it looks for its targets five seconds after its start.
-        prometheus = stack.enter_context(Prometheus.scraping(tmp_path_factory.mktemp("prometheus"), target))
-        sidecar.start()
-        stack.callback(sidecar.stop)
-        day = Day(sidecar, prometheus, collected, raw)
-        live(day, _binance, _oanda)
-        yield day
-
-
-def brokers(binance: Simulated, oanda: Simulated, raw: RawBroker) -> dict[str, dict[str, Any]]:
-    once = QUICK["retry"] | {"attempts": 3}
-    own = {"profile": "generic", "base_url": raw.url}
-    return {
-        "binance": QUICK | {"profile": "binance-usdm", "base_url": binance.url, "retry": once},
-        "oanda": QUICK
-        | {"profile": "oanda", "base_url": oanda.url, "breaker": {"failures": 3, "recovery_seconds": 300}},
-        "slow": own | {"limits": {"buckets": {"global": {"rate": 5, "burst": 1}}}},
-        "thrifty": own | {"retry": {"budget": 0, "budget_floor": 0}, "generic": {"transient_statuses": [503]}},
-        "nowhere": QUICK | {"profile": "generic", "base_url": f"http://127.0.0.1:{free_port()}", "retry": once},
-    }
-
-
-def live(day: Day, binance: Simulated, oanda: Simulated) -> None:
-    """A day on which everything goes wrong once."""
-    bot, other = ConnectorBot(day.sidecar), OandaBot(day.sidecar)
-    bot.price()
-    day.prometheus.until('sidecar_calls_total{broker="binance",outcome="ok"} > 0')
-    day.quiet = time.time()
-
-    trace(bot.client.session.headers, RETRIED)
-    binance.fault("internal", method="POST", times=2)
-    bot.buy("retried")
-    trace(bot.client.session.headers, AMBIGUOUS)
-    binance.fault("reset_before", method="POST")
-    bot.buy("ambiguous")
-    trace(bot.client.session.headers, SLOW)
-    binance.fault("latency", method="GET", seconds=0.6)
-    bot.price()
-    del bot.client.session.headers["traceparent"]
-    binance.fault("clock_skew", method="POST")
-    bot.buy("skewed")
-    binance.fault("maintenance", method="GET")
-    call(day.sidecar, "/binance/fapi/v1/time", {"Sidecar-Deadline": "0.05"})
-    call(day.sidecar, "/nowhere/x")
-    call(day.sidecar, "/thrifty/flaky")
-    for _ in range(2):
-        call(
-            day.sidecar, "/slow/x", {"traceparent": f"00-{'6' * 32}-{PARENT}-01", "tracestate": "a=b", "baggage": "c=d"}
-        )
-        stream(day.sidecar)
-
-    trace(other.api.client.headers, BROKE)
-    oanda.fault("html", path=f"/v3/accounts/{ACCOUNT}/pricing", times=None)
-    with pytest.raises(Exception):  # noqa: B017, PT011 - the library has no word of its own for an answer that is no JSON
-        other.price()
-    day.weight = weight_left(day)
-    binance.fault("banned", method="GET", seconds=300)
-    for _ in range(2):
-        call(day.sidecar, "/binance/fapi/v1/time", {"traceparent": f"00-{REFUSED}-{PARENT}-01"})
-    day.prometheus.until('sidecar_rate_limit_rejections_total{broker="binance"} > 0')
-
-
-def trace(headers: Any, trace_id: str) -> None:
-    headers["traceparent"] = f"00-{trace_id}-{PARENT}-01"
-
-
-def call(sidecar: Sidecar, target: str, headers: dict[str, str] | None = None) -> HTTPMessage:
-    """A plain GET; returns the answer's headers, whatever its status."""
-    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=10)
-    try:
-        connection.request("GET", target, headers=headers or {})
-        told = connection.getresponse()
-        told.read()
-        return told.headers
-    finally:
-        connection.close()
-
-
-def stream(sidecar: Sidecar) -> None:
-    """Read the first line of a price stream and hang up."""
-    target = f"{sidecar.url}/oanda/v3/accounts/{ACCOUNT}/pricing/stream?instruments=EUR_USD"
-    request = urllib.request.Request(target, headers={"Authorization": f"Bearer {TOKEN}"})  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=10) as told:  # noqa: S310 - loopback
-        assert told.readline()
-
-
-def weight_left(day: Day) -> tuple[float, float]:
-    """What Binance told, and what Prometheus makes of it; asked again where a new minute began in between."""
-    for _ in range(3):
-        told = float(call(day.sidecar, "/binance/fapi/v1/time")["X-MBX-USED-WEIGHT-1M"])
-        time.sleep(2.5 * SCRAPE_SECONDS)
-        weight = '{broker="binance",limit="weight_1m"}'
-        left = day.prometheus.number(f"sidecar_rate_limit_capacity{weight} - sidecar_rate_limit_used{weight}")
-        if told + left == 2400:
-            break
-    return told, left
 
 
 # Metrics
@@ -224,7 +89,6 @@ def test_the_other_format_is_parsed_strictly_and_says_the_same(day: Day) -> None
 def test_prometheus_has_every_metric_that_something_relies_on(day: Day) -> None:
     names = day.prometheus.names()
     assert names >= FED
-    assert [name for name in names if name.startswith(NOT_YET)] == []
 
 
 def test_prometheus_can_say_how_many_retries_there_were_and_why(day: Day) -> None:
@@ -262,9 +126,19 @@ def test_prometheus_can_say_whose_gate_is_shut_and_until_when(day: Day) -> None:
     assert 200 < opening - time.time() < 301
 
 
+def test_prometheus_can_say_what_lasts_and_that_an_alert_did_not_arrive(day: Day) -> None:
+    lasting = day.prometheus.ask('sidecar_errors_unresolved{severity="critical"} > 0')
+    assert {(series.labels["broker"], series.labels["error_type"]) for series in lasting} == {
+        ("binance", "order_outcome_unknown"),
+        ("binance", "banned"),
+    }
+    assert day.prometheus.number('sum(sidecar_notifications_total{channel="alertmanager",result="failed"})') > 0
+
+
 @pytest.mark.parametrize(
     "series",
     [
+        'sidecar_errors_total{broker="binance",error_type="banned",severity="critical"}',
         'sidecar_retries_total{broker="binance",endpoint="place_order",reason="server_error"}',
         'sidecar_retries_denied_total{broker="binance",endpoint="place_order",why="unsafe"}',
         'sidecar_calls_total{broker="binance",endpoint="place_order",outcome="unknown"}',

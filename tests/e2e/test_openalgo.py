@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from openalgo import api
 
-from tests.e2e.conftest import QUICK
-from tests.e2e.stack import KEY, Sidecar, Simulated, fetch, until
+from tests.e2e.stack import KEY, QUICK, Sidecar, Simulated, fetch, until
 
 pytestmark = pytest.mark.e2e
 

@@ -11,8 +11,7 @@ import pytest
 
 from sidecar.client.ccxt import through_sidecar
 from tests.e2e.bots import SYMBOL, CcxtBot, OandaBot, Report, Told
-from tests.e2e.conftest import QUICK
-from tests.e2e.stack import KEY, SECRET, Sidecar, Simulated, fetch
+from tests.e2e.stack import KEY, QUICK, SECRET, Sidecar, Simulated, fetch
 
 pytestmark = pytest.mark.e2e
 

@@ -187,6 +187,7 @@ class Shop:
                 rng=bench.gateway._rng,
             )
             self.desk = OrderDesk({"binance": self.queue}, ledger, bus=bus, clock=self.clock, rng=bench.gateway._rng)
+            await self.queue.restore()
             await self.queue.recover(recovery)
             self.queue.start()
             probing = asyncio.create_task(Prober(bench.condition, bench.gateway.look).run())

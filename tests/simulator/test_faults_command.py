@@ -28,5 +28,5 @@ async def test_a_simulator_tells_its_url_and_serves_until_cancelled(capsys: pyte
 
 
 async def test_a_broker_that_nobody_simulates_is_refused_with_the_ones_there_are() -> None:
-    with pytest.raises(ValueError, match="binance, oanda, openalgo"):
+    with pytest.raises(ValueError, match="oanda, projectx, openalgo"):
         await simulate("kraken", host="127.0.0.1", port=0, seed=1)

@@ -13,7 +13,7 @@ from sidecar.calls.limiter import Address
 from sidecar.calls.model import Result
 from sidecar.clock import SystemClock
 from sidecar.config.model import Broker
-from sidecar.health.setup import condition
+from sidecar.health.setup import condition, degradation
 from sidecar.simulator import Fault, FaultKind, Simulator
 from sidecar.simulator.projectx import ProjectXBroker, Rules
 from sidecar.telemetry.events import Bus, Event, LoginFinished
@@ -37,12 +37,14 @@ class Stack:
             bus.subscribe(kind, self.told.append)
         broker = Broker.model_validate({"profile": "projectx", "base_url": url, "credentials": credentials})
         rng = Random(1)
+        door = condition("topstep", broker.maintenance, bus=bus, clock=clock, rng=rng)
         self.gateway = Gateway(
             "topstep",
             broker,
             build(broker),
             address=Address(clock),
-            admission=condition("topstep", broker.maintenance, bus=bus, clock=clock, rng=rng),
+            admission=door,
+            restraint=degradation("topstep", broker, door, bus=bus, clock=clock),
             bus=bus,
             clock=clock,
             rng=rng,

@@ -10,7 +10,9 @@ from sidecar.telemetry.state import (
     BreakerReading,
     BrokerReading,
     BrokerShape,
+    CacheReading,
     ConditionReading,
+    DegradationReading,
     GateReading,
     LimitState,
     OperationsReading,
@@ -20,7 +22,10 @@ from sidecar.words import (
     BreakerMode,
     BreakerState,
     BrokerState,
+    CacheResult,
     ClockSource,
+    DegradationCause,
+    DegradationLevel,
     Effect,
     LoginResult,
     LookResult,
@@ -30,6 +35,7 @@ from sidecar.words import (
     Outcome,
     Priority,
     RefusalKind,
+    Severity,
     Why,
 )
 
@@ -91,6 +97,10 @@ SAMPLES: dict[type, Event] = {
         events.LimitWaited("binance", "orders", Priority.ORDER, 0.4, "orders_10s"),
         events.LimitRejected("binance", "orders", Priority.ORDER, "orders_10s"),
         events.BrokerStateChanged("binance", BrokerState.OK, BrokerState.MAINTENANCE, "503", 1, 32.0),
+        events.DegradationChanged(
+            "binance", DegradationLevel.NONE, DegradationLevel.READ_ONLY, DegradationCause.MANUAL, "flat", 3600.0
+        ),
+        events.CacheAsked("binance", "get_ticker", CacheResult.STALE, 12.0),
         events.GateShut("binance", Outcome.BANNED, 120.0, T0 + 120),
         events.GateOpened("binance"),
         events.BreakerTransition(
@@ -119,6 +129,9 @@ SAMPLES: dict[type, Event] = {
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),
         events.StreamClosed("binance", "price_stream", "lost"),
+        events.ErrorRaised("00000000000000e1", "binance", "banned", Severity.CRITICAL, 1),
+        events.ErrorResolved("00000000000000e1", "binance", "banned", Severity.CRITICAL, 3, 120.0, "over"),
+        events.NotificationSent("chat", Severity.CRITICAL, "failed", "no connection"),
         events.Started("9.8.7", "momentum", 0.4),
         events.Stopped("SIGTERM", 0),
     )
@@ -136,6 +149,10 @@ STATE = BrokerReading(
     gate=GateReading(shut=True, outcome="banned", until=T0 + 120),
     in_flight=4,
     retry_budget=9.0,
+    degradation=DegradationReading(
+        DegradationLevel.READ_ONLY, T0, DegradationCause.MANUAL, "flat", T0 + 3600, T0 + 3600
+    ),
+    cache=CacheReading(2, 4096),
 )
 
 SHAPE = BrokerShape(

@@ -8,7 +8,7 @@ from sidecar.clock import VirtualClock
 from sidecar.telemetry import events
 from sidecar.telemetry.events import Bus, CallFinished, Event
 from sidecar.telemetry.logs import NewsLog
-from sidecar.words import BreakerState, Effect, Outcome, RefusalKind
+from sidecar.words import BreakerState, DegradationCause, DegradationLevel, Effect, Outcome, RefusalKind
 from tests.telemetry.audit_samples import NOON, attempt, call, failed
 
 READ: dict[str, Any] = {"effect": Effect.READ, "audit": "", "endpoint": "get_price", "group": "pricing"}
@@ -207,6 +207,40 @@ def test_learnt_and_reset_limits_are_told(bench: Bench) -> None:
         "binance: the broker's weight_1m is 6000, not 2400 as assumed",
         "binance: the limits were reset by hand: new address",
     ]
+
+
+def degradation(before: str, to: str, cause: str = "manual", note: str = "") -> Event:
+    levels = DegradationLevel(before), DegradationLevel(to)
+    return events.DegradationChanged("binance", *levels, DegradationCause(cause), note)
+
+
+def test_a_level_that_refuses_orders_is_told_with_what_it_refused(bench: Bench) -> None:
+    assert bench.emit(degradation("none", "read_only", note="flat")) == [
+        "binance: degradation level read only (by hand: flat); new orders are refused"
+    ]
+    refused = call(outcome=Outcome.TRANSIENT, attempts=0, source="sidecar", why=RefusalKind.DEGRADED)
+    assert bench.emit(*[refused] * 7) == []
+    bench.clock.advance(60)
+    assert bench.emit(degradation("read_only", "cached_data", "recovery")) == [
+        "binance: no longer at degradation level read only after 1m00s: 1 time, 7 calls refused meanwhile"
+    ]
+
+
+def test_a_level_that_refuses_nothing_is_told_when_a_person_set_it(bench: Bench) -> None:
+    assert bench.emit(degradation("none", "cached_data", "maintenance")) == []
+    assert bench.emit(degradation("cached_data", "none", note="all clear")) == [
+        "binance: degradation level none (by hand: all clear)"
+    ]
+
+
+def test_a_remembered_answer_does_not_show_that_the_broker_works_again(bench: Bench) -> None:
+    bench.emit(timeout())
+    assert bench.emit(call(**READ, source="cache")) == []
+    assert len(bench.emit(ok())) == 1
+
+
+def test_what_changed_no_level_is_no_news(bench: Bench) -> None:
+    assert bench.emit(degradation("none", "none", note="to be sure")) == []
 
 
 def test_a_refused_request_is_told_once(bench: Bench) -> None:

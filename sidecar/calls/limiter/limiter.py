@@ -62,7 +62,7 @@ class Limiter:
     ) -> None:
         self._broker = broker
         self._settings = settings
-        self._open_share = settings.wait_at
+        self._shares = [1.0 if priority <= _RESERVED_UP_TO else settings.wait_at for priority in Priority]
         self._address = address
         self._gate = address.gate
         self._queue = address.queue
@@ -104,7 +104,7 @@ class Limiter:
             return None
         if self._queue.waiters and self._queue.holds(needs, priority):
             return None
-        share = 1.0 if priority <= _RESERVED_UP_TO else self._open_share
+        share = self._shares[priority]
         for limit, cost, _ in needs:
             if not limit.fits(cost, share):
                 return None
@@ -143,8 +143,7 @@ class Limiter:
 
     def _waiter(self, intent: Intent, deadline: float) -> Waiter:
         needs = self._needs[intent.endpoint.group, intent.costs]
-        share = 1.0 if intent.priority <= _RESERVED_UP_TO else self._open_share
-        return Waiter(needs, intent.priority, share, deadline, lambda: self._take(needs))
+        return Waiter(needs, intent.priority, self._shares[intent.priority], deadline, lambda: self._take(needs))
 
     def _abandon(self, waiter: Waiter) -> None:
         """The caller went away while it waited, or in the very moment in which its turn came."""
@@ -280,6 +279,13 @@ class Limiter:
             bus.emit(GateShut(broker, self._gate.outcome or verdict.outcome, left, now + left))
 
     # What the broker announces, and what people ask
+
+    def hold_back_market_data(self, share: float) -> None:
+        """Let market data use at most this share of each limit (0 to 1), and never more than other calls.
+
+        Who waits already keeps the share with which it began to wait.
+        """
+        self._shares[Priority.MARKET_DATA] = min(share, self._settings.wait_at)
 
     def learn(self, specs: Sequence[LimitSpec]) -> None:
         """Take capacities that the broker announced, unless the configuration says otherwise.

@@ -11,6 +11,7 @@ from sidecar.words import Effect, Outcome, Priority
 EVENT_TYPES: Mapping[type, str] = {
     events.BreakerTransition: "breaker_transition",
     events.BrokerStateChanged: "broker_state_changed",
+    events.DegradationChanged: "degradation_changed",
     events.GateShut: "gate_shut",
     events.GateOpened: "gate_opened",
     events.LimitThreshold: "limit_threshold",
@@ -28,6 +29,8 @@ EVENT_TYPES: Mapping[type, str] = {
     events.CallRefused: "request_refused",
     events.StreamOpened: "stream_opened",
     events.StreamClosed: "stream_closed",
+    events.ErrorResolved: "error_resolved",
+    events.NotificationSent: "notification",
     events.Started: "sidecar_started",
     events.Stopped: "sidecar_stopped",
 }

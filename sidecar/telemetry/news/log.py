@@ -16,7 +16,17 @@ from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.news.operations import operation_changed, unprotected
 from sidecar.telemetry.news.repeats import spoken
 from sidecar.telemetry.news.stories import Stories, Story
-from sidecar.words import BreakerState, BrokerState, Effect, LoginResult, OrderState, Outcome, RefusalKind
+from sidecar.words import (
+    BreakerState,
+    BrokerState,
+    DegradationCause,
+    DegradationLevel,
+    Effect,
+    LoginResult,
+    OrderState,
+    Outcome,
+    RefusalKind,
+)
 
 _log = structlog.get_logger("sidecar")
 
@@ -49,6 +59,7 @@ _CONDITIONS: Mapping[BrokerState, str] = {
     BrokerState.DEGRADED: "degraded",
     BrokerState.BANNED: "banned",
 }
+_NO_NEW_RISK = {DegradationLevel.READ_ONLY, DegradationLevel.EMERGENCY}
 _ARRIVED = {OrderState.WORKING, OrderState.FILLED}
 _GATE = {RefusalKind.RATE_LIMITED, RefusalKind.BANNED}
 _LOST = ("lost", "broker_closed")
@@ -76,6 +87,7 @@ class NewsLog:
         bus.subscribe(events.PositionUnprotected, unprotected)
         bus.subscribe(events.BreakerTransition, self._breaker)
         bus.subscribe(events.BrokerStateChanged, self._condition)
+        bus.subscribe(events.DegradationChanged, self._degradation)
         bus.subscribe(events.GateShut, self._gate_shut)
         bus.subscribe(events.GateOpened, self._gate_opened)
         bus.subscribe(events.LimitThreshold, self._threshold)
@@ -85,6 +97,7 @@ class NewsLog:
         bus.subscribe(events.LoginFinished, _login)
         bus.subscribe(events.StreamClosed, self._stream_closed)
         bus.subscribe(events.StreamOpened, self._stream_opened)
+        bus.subscribe(events.NotificationSent, self._notification)
         bus.subscribe(events.Started, _started)
         bus.subscribe(events.Stopped, _stopped)
 
@@ -97,7 +110,7 @@ class NewsLog:
     # Calls
 
     def _call(self, call: CallFinished) -> None:
-        if call.outcome in _ANSWERED:
+        if call.outcome in _ANSWERED and call.source != "cache":
             self._answered(call)
         if call.outcome is Outcome.OK:
             return
@@ -122,6 +135,8 @@ class NewsLog:
             story = self._stories.active("breaker", call.broker, call.group)
         elif call.why is RefusalKind.MAINTENANCE:
             story = self._stories.active("condition", call.broker)
+        elif call.why is RefusalKind.DEGRADED:
+            story = self._stories.active("degradation", call.broker)
         elif call.why in _GATE:
             story = self._stories.active("gate", call.broker)
         else:
@@ -279,6 +294,42 @@ class NewsLog:
         row = f"; {event.consecutive_503} in a row" if event.consecutive_503 else ""
         story.happened(now, f"{words} ({event.reason}); {looks}{row}", probe_in=round(event.probe_in, 1))
 
+    def _degradation(self, event: events.DegradationChanged) -> None:
+        if event.from_level is event.to_level:
+            return  # the audit log keeps that it was ordered; nothing changed
+        now, level, words = self._now(), event.to_level, event.to_level.replace("_", " ")
+        where = ("degradation", event.broker)
+        for what, story in self._stories.told.get(where, {}).items():
+            if what != (level,):
+                story.ended(now)
+        by = "by hand" if event.cause is DegradationCause.MANUAL else event.cause.replace("_", " ")
+        note = f": {event.note}" if event.note else ""
+        sentence = f"degradation level {words} ({by}{note})"
+        if level not in _NO_NEW_RISK:
+            # It refuses no order, and what moved it there was told by itself, unless that was a person.
+            if event.cause is DegradationCause.MANUAL:
+                _log.warning(f"{event.broker}: {sentence}", broker=event.broker, level=str(level))
+            return
+        story = self._stories.get(
+            where,
+            (level,),
+            lambda condition: Story(
+                condition,
+                subject=event.broker,
+                again=f"degradation level {words} again",
+                over=f"no longer at degradation level {words}",
+                unit="time",
+                fields={"broker": event.broker, "level": str(level)},
+                say=_log.error,
+            ),
+        )
+        story.happened(
+            now,
+            f"{sentence}; new orders are refused",
+            cause=str(event.cause),
+            from_level=str(event.from_level),
+        )
+
     def _gate_shut(self, event: events.GateShut) -> None:
         banned = event.outcome is Outcome.BANNED
         what = "the broker has banned this address" if banned else "the broker says too many requests"
@@ -349,6 +400,30 @@ class NewsLog:
         now = self._now()
         for story in self._stories.told.get(("stream", event.broker, event.stream), {}).values():
             story.ended(now)
+
+    # Notifications
+
+    def _notification(self, event: events.NotificationSent) -> None:
+        where = ("notification", event.channel)
+        if event.result == "sent":
+            for story in self._stories.told.get(where, {}).values():
+                story.ended(self._now())
+        if event.result != "failed":
+            return
+        story = self._stories.get(
+            where,
+            (),
+            lambda condition: Story(
+                condition,
+                subject=event.channel,
+                again="notifications cannot be delivered",
+                over="notifications are delivered again",
+                unit="failure",
+                fields={"channel": event.channel},
+                say=_log.error,
+            ),
+        )
+        story.happened(self._now(), f"a notification could not be delivered: {event.detail}")
 
 
 def _unknown(call: CallFinished) -> None:

@@ -9,6 +9,8 @@ from sidecar.words import Priority
 STEP_NAMES: Mapping[type, str] = {
     events.BreakerTransition: "breaker_transition",
     events.BrokerStateChanged: "broker_state_changed",
+    events.DegradationChanged: "degradation_changed",
+    events.CacheAsked: "cache_asked",
     events.GateShut: "gate_shut",
     events.GateOpened: "gate_opened",
     events.LimitThreshold: "limit_threshold",
@@ -30,6 +32,7 @@ _OF_THE_ANSWER = (
     events.LimitLearnt,
     events.BreakerTransition,
     events.BrokerStateChanged,
+    events.DegradationChanged,
 )
 _OF_THE_CALL = {"recovery", "manual"}
 _SAID_BY_THE_SPAN = {"broker", "endpoint"}

@@ -1,0 +1,204 @@
+"""The sidecar itself: what it costs, who knocks at its door, and whether its own telemetry is whole."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from dashboards import words
+from dashboards.frame import Line, line, section
+from dashboards.frame import board as framed
+from dashboards.panels import lines, number
+from dashboards.queries import SIDECAR, Query
+from dashboards.words import ORANGE, RED, YELLOW
+
+
+def board() -> Dashboard:
+    """The board."""
+    return framed(
+        "sidecar-process",
+        "Sidecar / Sidecar",
+        "The process: CPU, memory, connections, overhead, audit log and telemetry.",
+        section("Now", _now()),
+        section("What it costs", _costs(), _memory()),
+        section("At the door", _door()),
+        section("Audit log", _audit(), _audit_queue()),
+        section("Telemetry", _telemetry()),
+        by_broker=False,
+    )
+
+
+def _now() -> Line:
+    return line(
+        5,
+        number(
+            "Sidecars",
+            "short",
+            "How many answer now, by version.",
+            Query(f"count by (version) ({SIDECAR.select('sidecar_info')})", "{{version}}"),
+        ),
+        number(
+            "Up since",
+            "s",
+            "The youngest process' age.",
+            Query(f"min(time() - {SIDECAR.select('process_start_time_seconds')})"),
+        ),
+        number(
+            "Start",
+            "s",
+            "The slowest start: from the first room opened to readiness. Loading the program comes before it.",
+            Query(SIDECAR.most("sidecar_start_duration_seconds")),
+            steps=[(5, YELLOW), (20, ORANGE)],
+        ),
+        number(
+            "Audit chain",
+            "none",
+            "Broken: an audit line is known to be lost.",
+            Query(f"min({SIDECAR.select('sidecar_audit_chain_intact')})"),
+            words=words.INTACT,
+        ),
+        number(
+            "Lost audit events",
+            "short",
+            "Events lost to the audit log in the shown time, because its queue was full.",
+            Query(SIDECAR.rise("sidecar_audit_dropped_events_total")),
+            steps=[(1, RED)],
+        ),
+        number(
+            "Failed telemetry",
+            "short",
+            "Events in the shown time that a subscriber failed to handle: a fault of the sidecar's own.",
+            Query(SIDECAR.rise("sidecar_telemetry_failures_total")),
+            steps=[(1, RED)],
+        ),
+    )
+
+
+def _costs() -> Line:
+    return line(
+        8,
+        lines(
+            "CPU",
+            "percentunit",
+            "Share of one core.",
+            Query(SIDECAR.rate("process_cpu_seconds_total", "instance"), "{{instance}}"),
+        ),
+        lines(
+            "Overhead, 99 %",
+            "s",
+            "Time inside the sidecar that was neither the broker's nor a deliberate wait. The dots lead to traces.",
+            Query(
+                SIDECAR.quantile(0.99, "sidecar_overhead_seconds", "instance"),
+                "{{instance}}",
+                exemplars=True,
+            ),
+        ),
+        lines(
+            "Calls under way",
+            "short",
+            "Calls that were under way at each moment.",
+            Query(SIDECAR.sum("sidecar_calls_in_flight", "instance"), "{{instance}}"),
+        ),
+    )
+
+
+def _memory() -> Line:
+    return line(
+        8,
+        lines(
+            "Memory",
+            "bytes",
+            "Memory in use.",
+            Query(SIDECAR.sum("process_resident_memory_bytes", "instance"), "{{instance}}"),
+        ),
+        lines(
+            "Open files and connections",
+            "short",
+            "Descriptors in use, and how many are allowed.",
+            Query(SIDECAR.sum("process_open_fds", "instance"), "{{instance}} open"),
+            Query(SIDECAR.sum("process_max_fds", "instance"), "{{instance}} allowed"),
+        ),
+        lines(
+            "Event loop lag, 99 %",
+            "s",
+            "How late the event loop comes back to what is due: while something blocks it, every call waits.",
+            Query(SIDECAR.quantile(0.99, "sidecar_event_loop_lag_seconds", "instance"), "{{instance}}"),
+        ),
+        lines(
+            "Garbage collections",
+            "ops",
+            "By generation. Many of generation 2 cost latency.",
+            Query(SIDECAR.rate("python_gc_collections_total", "instance, generation"), "{{instance}} {{generation}}"),
+        ),
+    )
+
+
+def _door() -> Line:
+    return line(
+        8,
+        lines(
+            "Turned away",
+            "reqps",
+            "Requests turned away before they reached a broker: no such broker, too large, a browser, no token …",
+            Query(SIDECAR.rate("sidecar_refused_requests_total", "listener, reason"), "{{listener}} {{reason}}"),
+        ),
+        lines(
+            "Open streams",
+            "short",
+            "Streams that are relayed now; each holds two connections.",
+            Query(SIDECAR.sum("sidecar_streams_open", "instance"), "{{instance}}"),
+        ),
+    )
+
+
+def _audit() -> Line:
+    return line(
+        8,
+        lines(
+            "Audit lines",
+            "ops",
+            "Lines written, and writes that failed.",
+            Query(SIDECAR.rate("sidecar_audit_lines_total", "instance"), "{{instance}} lines"),
+            Query(SIDECAR.rate("sidecar_audit_write_failures_total", "instance"), "{{instance}} failed writes"),
+        ),
+        lines(
+            "Audit events lost, over time",
+            "ops",
+            "Events that did not find room in the audit log's queue.",
+            Query(SIDECAR.rate("sidecar_audit_dropped_events_total", "instance"), "{{instance}}"),
+        ),
+    )
+
+
+def _audit_queue() -> Line:
+    return line(
+        7,
+        lines(
+            "Audit events that wait",
+            "short",
+            "Events that wait to be written. A queue that grows means a disk that is too slow.",
+            Query(SIDECAR.sum("sidecar_audit_queued_events", "instance"), "{{instance}}"),
+        ),
+        lines(
+            "Time since the last audit write",
+            "s",
+            "A quiet bot writes rarely; a busy one always.",
+            Query(SIDECAR.seconds_since("sidecar_audit_last_write_timestamp_seconds", "instance"), "{{instance}}"),
+        ),
+    )
+
+
+def _telemetry() -> Line:
+    return line(
+        8,
+        lines(
+            "Spans",
+            "ops",
+            "Spans for the trace collector: exported, failed (the collector did not take them) or dropped.",
+            Query(SIDECAR.rate("sidecar_spans_total", "result"), "{{result}}"),
+            stacked=True,
+        ),
+        lines(
+            "Failed subscribers",
+            "ops",
+            "Events that a subscriber failed to handle.",
+            Query(SIDECAR.rate("sidecar_telemetry_failures_total", "instance"), "{{instance}}"),
+        ),
+    )

@@ -1,0 +1,41 @@
+"""Whether the bots can trade: one number for each bot and broker, from all that can say no."""
+
+from typing import Final
+
+from dashboards.queries import BROKER, IN_RANGE, JOB
+
+_ADDRESS: Final = "job, instance, broker"
+
+
+def verdict() -> str:
+    """The code of `words.TRADING` for each sidecar and broker."""
+    reasons = (
+        _silent(),
+        f"{_condition('banned')} * 6",
+        f"{_condition('maintenance')} * 5",
+        f"{BROKER.select('sidecar_rate_limit_gate_shut')} * 4",
+        f"{_orders_breaker('open|forced_open')} * 3",
+        f"{_orders_breaker('half_open')} * 2",
+        f"{_condition('ok')} * 0 + 1",
+    )
+    return f"max by ({_ADDRESS}) ({' or '.join(reasons)})"
+
+
+def _condition(state: str) -> str:
+    return BROKER.select("sidecar_broker_state", f'state="{state}"')
+
+
+def _silent() -> str:
+    """A sidecar that is not reached any more has no states left, so that it takes those it had."""
+    known = f"last_over_time({_condition('ok')}[{IN_RANGE}])"
+    return f"({known} * 0 + 7 and on (job, instance) up{{{JOB}}} == 0)"
+
+
+def _orders_breaker(states: str) -> str:
+    """The breaker before orders, or all of them where there is none for orders; a shadow refuses nothing."""
+    chosen = f'state=~"{states}"'
+    orders = BROKER.select("sidecar_breaker_state", f'group="orders", {chosen}')
+    everything = BROKER.select("sidecar_breaker_state", chosen)
+    shadows = BROKER.select("sidecar_breaker_mode", 'mode="shadow"')
+    judging = f"({orders} or on ({_ADDRESS}) {everything})"
+    return f"({judging} unless on ({_ADDRESS}, group) {shadows} == 1)"

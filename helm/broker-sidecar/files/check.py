@@ -1,0 +1,147 @@
+"""What `helm test` runs: is a call carried to each broker, can the sidecar be scraped, does Prometheus know it?
+
+It starts a sidecar of its own with the release's configuration and keys, so that nothing of the bot's is touched.
+"""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+CONFIG = "/etc/sidecar/sidecar.yaml"
+START_SECONDS = 60
+HARMLESS = {"binance-usdm": "/fapi/v1/ping", "binance-spot": "/api/v3/ping", "oanda": "/v3/accounts"}
+"""A read for each kind of broker; being told that it wants a key is an answer too."""
+
+
+class Wrong(Exception):
+    """Raised when a check fails; says what to look at."""
+
+
+class Unix(http.client.HTTPConnection):
+    """HTTP over the sidecar's socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=30)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def call(path: str) -> tuple[int, str]:
+    """The status and the fate of a call through the socket."""
+    headers = {}
+    if token := os.environ.get("BROKER_SIDECAR_TOKEN_FILE"):
+        headers["Proxy-Authorization"] = "Bearer " + Path(token).read_text(encoding="utf-8").strip()
+    connection = Unix(os.environ["BROKER_SIDECAR_SOCKET"])
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.getheader("Sidecar-Fate") or ""
+
+
+def started() -> str:
+    """Wait until the sidecar takes calls."""
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        try:
+            if call("/v1/status")[0] == HTTPStatus.OK:
+                return "it takes calls at its socket"
+        except OSError:
+            time.sleep(0.2)
+    raise Wrong(f"the sidecar took no call within {START_SECONDS} s; its log is above")
+
+
+def broker(name: str, path: str | None) -> str:
+    """A call that reached the broker has at least one attempt."""
+    if not path:
+        return "no harmless call is known for its profile; nothing was sent"
+    _, fate = call(f"/{name}{path}")
+    outcome = fate.partition(";")[0]
+    if outcome not in {"ok", "rejected", "fatal"}:
+        raise Wrong(f"GET {path}: {fate or 'no Sidecar-Fate'}; may the pod reach the broker's address?")
+    return f"GET {path}: {fate}"
+
+
+def scraped(url: str) -> str:
+    """The metrics page."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        page: str = answer.read().decode()
+    if "sidecar_info{" not in page:
+        raise Wrong(f"{url} shows no sidecar_info")
+    return f"{url} shows {sum(not line.startswith('#') for line in page.splitlines())} series"
+
+
+def prometheus(url: str, path: str, found: Callable[[Any], str]) -> str:
+    """What Prometheus knows."""
+    with urllib.request.urlopen(url.rstrip("/") + path, timeout=10) as answer:
+        data = json.load(answer)["data"]
+    if not (told := found(data)):
+        raise Wrong("Prometheus knows none; see monitoring.additionalLabels and rules.additionalLabels")
+    return told
+
+
+def up(data: Any) -> str:
+    """The targets that answer; empty when there are none."""
+    return f"up for {len(data['result'])} targets" if data["result"] else ""
+
+
+def rules(data: Any) -> str:
+    """The alerts that are loaded; empty when there are none."""
+    names = [rule["name"] for group in data["groups"] for rule in group["rules"] if rule["name"].startswith("Sidecar")]
+    return f"{len(names)} rules, such as {names[0]}" if names else ""
+
+
+def checks(plan: dict[str, Any]) -> Iterator[tuple[str, Callable[[], str]]]:
+    """What is looked at, in this order."""
+    yield "socket", started
+    for name, path in plan["brokers"].items():
+        yield f"broker {name}", partial(broker, name, path)
+    for url in plan["scrape"]:
+        yield "scrape", partial(scraped, url)
+    if url := plan["prometheus"]:
+        up_query = "/api/v1/query?" + urllib.parse.urlencode({"query": plan["up"]})
+        yield "prometheus", partial(prometheus, url, up_query, up)
+        if plan["rules"]:
+            yield "rules", partial(prometheus, url, "/api/v1/rules?type=alert", rules)
+
+
+def main() -> int:
+    """Run every check and tell of each; 1 when one failed."""
+    plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    for name in plan["brokers"]:
+        plan["brokers"][name] = plan["brokers"][name]["path"] or HARMLESS.get(plan["brokers"][name]["profile"])
+    sidecar = subprocess.Popen([sys.executable, "-m", "sidecar", "run", "--config", CONFIG])
+    failed = 0
+    try:
+        for name, check in checks(plan):
+            try:
+                print(f"ok    {name}: {check()}", flush=True)
+            except (Wrong, OSError, ValueError) as wrong:
+                failed += 1
+                print(f"FAIL  {name}: {wrong}", flush=True)
+    finally:
+        sidecar.send_signal(signal.SIGTERM)
+        sidecar.wait()
+    if not plan["prometheus"]:
+        print("note  Prometheus was not asked: tests.prometheusUrl is empty")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+{{/* What PodMonitor and ServiceMonitor share. */}}
+{{- define "broker-sidecar.endpoint" -}}
+port: sidecar-scrape
+path: /metrics
+interval: {{ .Values.monitoring.interval }}
+scrapeTimeout: {{ .Values.monitoring.scrapeTimeout }}
+# sidecar_info carries the bot's name itself; it is the same one.
+honorLabels: true
+{{- end }}
+
+{{/* What a notification says of each of its alerts; Alertmanager fills it in. */}}
+{{- define "broker-sidecar.alertText" -}}
+{{ `{{ range .Alerts }}{{ if eq .Status "resolved" }}Over: {{ end }}{{ .Annotations.summary }}. {{ .Annotations.description }}
+{{ .Annotations.action }} {{ .Annotations.runbook_url }}
+{{ end }}` }}
+{{- end }}

@@ -1,0 +1,48 @@
+{{/* Name of every object; a release that is called like the chart says it once. */}}
+{{- define "broker-sidecar.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "broker-sidecar.bot" -}}
+{{- default (.Release.Name | trunc 63 | trimSuffix "-") .Values.bot.name -}}
+{{- end }}
+
+{{- define "broker-sidecar.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "broker-sidecar.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{/* Labels of every object. */}}
+{{- define "broker-sidecar.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{ include "broker-sidecar.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* Labels by which the chart's own workload knows its pods: they can never change. */}}
+{{- define "broker-sidecar.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* The label that the sidecar brings into a pod, also one of somebody else's chart: monitors and policies go by it. */}}
+{{- define "broker-sidecar.podSelector" -}}
+broker-sidecar/instance: {{ include "broker-sidecar.fullname" . }}
+{{- end }}
+
+{{/* An image's reference: (list image defaultTag). */}}
+{{- define "broker-sidecar.image" -}}
+{{- $image := index . 0 -}}
+{{- $tag := default (index . 1) $image.tag -}}
+{{- if $image.digest -}}
+{{ printf "%s@%s" $image.repository $image.digest }}
+{{- else -}}
+{{ printf "%s:%s" $image.repository $tag }}
+{{- end -}}
+{{- end }}

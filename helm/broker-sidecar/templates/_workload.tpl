@@ -1,0 +1,99 @@
+{{/* The bot's workload, as it would be without the sidecar. */}}
+{{- define "broker-sidecar.workload" -}}
+{{- $kind := .Values.workload.kind -}}
+{{- $pod := include "broker-sidecar.botPod" . -}}
+apiVersion: {{ ternary "batch/v1" "apps/v1" (has $kind (list "Job" "CronJob")) }}
+kind: {{ $kind }}
+metadata:
+  {{- /* A Job cannot be changed: another pod makes another Job. */}}
+  name: {{ include "broker-sidecar.fullname" . }}{{ if eq $kind "Job" }}-{{ print $pod (include "broker-sidecar.container" .) (include "broker-sidecar.volumes" .) (include "broker-sidecar.podAnnotations" .) | sha256sum | trunc 8 }}{{ end }}
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "broker-sidecar.labels" . | nindent 4 }}
+    {{- with .Values.workload.labels }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- with .Values.workload.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- if eq $kind "CronJob" }}
+  schedule: {{ .Values.workload.schedule | quote }}
+  {{- with .Values.workload.timeZone }}
+  timeZone: {{ . }}
+  {{- end }}
+  concurrencyPolicy: {{ .Values.workload.concurrencyPolicy }}
+  jobTemplate:
+    spec:
+      {{- include "broker-sidecar.jobLimits" . | nindent 6 }}
+      template: {{- $pod | nindent 8 }}
+  {{- else if eq $kind "Job" }}
+  {{- include "broker-sidecar.jobLimits" . | nindent 2 }}
+  template: {{- $pod | nindent 4 }}
+  {{- else }}
+  replicas: {{ int .Values.workload.replicas }}
+  selector:
+    matchLabels: {{- include "broker-sidecar.selector" . | nindent 6 }}
+  {{- if eq $kind "Deployment" }}
+  strategy: { type: {{ .Values.workload.strategy }} }
+  {{- else }}
+  serviceName: {{ include "broker-sidecar.fullname" . }}
+  {{- if eq .Values.state.kind "persistentVolumeClaim" }}
+  volumeClaimTemplates:
+    - metadata: { name: sidecar-state }
+      spec: {{- include "broker-sidecar.claimSpec" . | nindent 8 }}
+  persistentVolumeClaimRetentionPolicy:
+    whenDeleted: {{ ternary "Retain" "Delete" .Values.state.keep }}
+    whenScaled: Retain
+  {{- end }}
+  {{- end }}
+  template: {{- $pod | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{- define "broker-sidecar.jobLimits" -}}
+backoffLimit: {{ int .Values.workload.backoffLimit }}
+{{- with int .Values.workload.activeDeadlineSeconds }}
+activeDeadlineSeconds: {{ . }}
+{{- end }}
+{{- with int .Values.workload.ttlSecondsAfterFinished }}
+ttlSecondsAfterFinished: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "broker-sidecar.claimSpec" -}}
+accessModes: [ReadWriteOnce]
+{{- with .Values.state.storageClassName }}
+storageClassName: {{ . }}
+{{- end }}
+resources: { requests: { storage: {{ .Values.state.size }} } }
+{{- end }}
+
+{{- define "broker-sidecar.botPod" -}}
+metadata:
+  labels:
+    {{- include "broker-sidecar.selector" . | nindent 4 }}
+    {{- with .Values.pod.labels }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- with .Values.pod.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "broker-sidecar.serviceAccount" . }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- if has .Values.workload.kind (list "Job" "CronJob") }}
+  restartPolicy: Never
+  {{- end }}
+  {{- range $key := list "imagePullSecrets" "initContainers" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "volumes" "securityContext" }}
+  {{- with get $.Values.pod $key }}
+  {{ $key }}: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  containers:
+    - name: bot
+      image: {{ include "broker-sidecar.image" (list .Values.bot.image "latest") | quote }}
+      imagePullPolicy: {{ .Values.bot.image.pullPolicy }}
+      {{- range $key := list "command" "args" "env" "envFrom" "ports" "resources" "volumeMounts" "startupProbe" "livenessProbe" "readinessProbe" "securityContext" }}
+      {{- with get $.Values.bot $key }}
+      {{ $key }}: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- end }}
+{{- end }}

@@ -1,0 +1,1 @@
+"""The live view of a running sidecar: what is asked, what is heard, how it is drawn."""

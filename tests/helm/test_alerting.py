@@ -1,0 +1,80 @@
+"""Rules and routes, as the chart renders them, are taken by Prometheus and Alertmanager and lead to the right phone."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from helm.generate import REPOSITORY
+from tests.helm import chart
+from tests.helm.cases import EVERYTHING, case
+from tests.helm.chart import MINIMAL
+
+pytestmark = pytest.mark.e2e
+
+
+def tool(name: str, *arguments: str) -> str:
+    found = shutil.which(name)
+    assert found is not None, f"{name} is not installed: scripts/setup test installs it"
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - see above
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_promtool_takes_every_rule(tmp_path: Path) -> None:
+    rules = [one for one in chart.render(MINIMAL, EVERYTHING) if one["kind"] == "PrometheusRule"]
+    assert len(rules) == len(list(REPOSITORY.glob("alerts/rules/*.yaml"))) > 0
+    for one in rules:
+        (tmp_path / f"{one['metadata']['name']}.yaml").write_text(yaml.safe_dump(one["spec"]))
+    tool("promtool", "check", "rules", *(str(file) for file in tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "told"),
+    [
+        ("everything", "critical", "page,chat"),
+        ("everything", "error", "chat"),
+        ("everything", "warning", "nobody"),
+        ("everything", "info", "nobody"),
+        ("slack-only", "critical", "chat"),
+        ("pagerduty-only", "critical", "page"),
+        ("pagerduty-only", "error", "nobody"),
+    ],
+)
+def test_amtool_takes_the_routes_and_finds_who_is_told(name: str, severity: str, told: str, tmp_path: Path) -> None:
+    config = chart.only(chart.render(case(name)), "AlertmanagerConfig")
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(yaml.safe_dump(as_alertmanager_reads_it(config["spec"])))
+    tool("amtool", "check-config", str(file))
+    labels = ["alertname=SidecarBanned", f"severity={severity}", "namespace=trading"]
+    assert tool("amtool", "config", "routes", "test", f"--config.file={file}", *labels).strip() == told
+
+
+def as_alertmanager_reads_it(spec: dict[str, Any]) -> dict[str, Any]:
+    """The operator's form in Alertmanager's own: its keys, its matchers, and a value for each reference.
+
+    The operator puts the route below a root of its own, with the namespace as a further matcher.
+    """
+    plain: dict[str, Any] = _plain(spec)
+    plain["route"]["matchers"].append('namespace="trading"')
+    return plain | {"route": {"receiver": "nobody", "routes": [plain["route"] | {"continue": True}]}}
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {re.sub(r"(?<!^)([A-Z]+)", r"_\1", key).lower(): _plain(value) for key, value in node.items()}
+    if "matchers" in node:
+        made["matchers"] = [f'{one["name"]}{one["matchType"]}"{one["value"]}"' for one in node["matchers"]]
+    if "details" in node:
+        made["details"] = {one["key"]: one["value"] for one in node["details"]}
+    for reference, value in (("routing_key", "a-key"), ("api_url", "https://hooks.example/x")):
+        if reference in made:
+            made[reference] = value
+    return made

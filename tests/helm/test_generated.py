@@ -1,0 +1,109 @@
+"""What follows from something else is up to date, and every value is told and checked."""
+
+import json
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helm import generate
+from sidecar import __version__
+from tests.helm import chart
+from tests.helm.chart import MINIMAL
+
+
+def test_generated_files_are_up_to_date() -> None:
+    """Otherwise: make reference."""
+    stale = [path.name for path, text in generate.files().items() if not path.exists() or path.read_text() != text]
+    assert stale == []
+
+
+def test_nothing_is_copied_that_has_no_original() -> None:
+    made = generate.files()
+    copies = [path for folder in generate.COPIED.values() for path in (generate.CHART / folder).glob("*")]
+    assert [path.name for path in copies if path not in made] == []
+
+
+def test_every_value_is_documented() -> None:
+    assert [key for key, _, words in generate.documented() if not words] == []
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    values = yaml.safe_load((generate.CHART / "values.yaml").read_text())
+    schema = generate.values_schema()
+    assert _unlike(values, schema, schema["definitions"], "") == []
+
+
+def test_chart_and_sidecar_are_of_one_version() -> None:
+    about = yaml.safe_load((generate.CHART / "Chart.yaml").read_text())
+    assert about["appVersion"] == __version__
+
+
+def test_the_notes_say_what_was_wired_and_what_was_not(tmp_path: Path) -> None:
+    notes = _notes(tmp_path, MINIMAL, {"networkPolicy": {"enabled": True}, "podDisruptionBudget": {"enabled": False}})
+    assert "yes  scraping          by PodMonitor, every 15s" in notes
+    assert "yes  network policy" in notes
+    assert "no   disruption budget podDisruptionBudget.enabled is false" in notes
+    assert "ATTENTION: the state lies in an emptyDir." in notes
+
+
+def test_the_notes_do_not_warn_of_what_is_kept(tmp_path: Path) -> None:
+    assert "ATTENTION" not in _notes(tmp_path, MINIMAL, {"state": {"kind": "persistentVolumeClaim"}})
+
+
+def test_the_notes_tell_another_charts_author_the_line_to_write(tmp_path: Path) -> None:
+    notes = _notes(tmp_path, MINIMAL, {"workload": {"kind": "None"}})
+    assert '{{ include "broker-sidecar.inject" (list (index .Subcharts "broker-sidecar")' in notes
+
+
+def test_the_values_that_the_page_shows_are_taken() -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", generate.readme(), re.DOTALL)
+    values = [
+        yaml.safe_load(textwrap.dedent(block))
+        for block in shown
+        if "define" not in block and "dependencies" not in block
+    ]
+    assert len(values) == 2
+    for one in values:
+        chart.render(MINIMAL, one)
+
+
+def _notes(folder: Path, *values: chart.Values) -> str:
+    """Helm shows notes only with a cluster: here a template shows them."""
+    copy = folder / "chart"
+    copy.mkdir()
+    for entry in generate.CHART.iterdir():
+        if entry.name != "templates":
+            (copy / entry.name).symlink_to(entry)
+    (copy / "templates").mkdir()
+    for entry in (generate.CHART / "templates").iterdir():
+        (copy / "templates" / entry.name).symlink_to(entry)
+    (copy / "templates/shown.yaml").write_text(
+        "apiVersion: v1\nkind: Notes\nmetadata: {name: notes}\n"
+        'text: {{ include (print .Template.BasePath "/NOTES.txt") . | quote }}\n'
+    )
+    text: str = chart.only(chart.render(*values, chart=copy), "Notes")["text"]
+    return text
+
+
+def _unlike(values: dict[str, Any], schema: dict[str, Any], definitions: dict[str, Any], path: str) -> list[str]:
+    """Keys that only one of the two has."""
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    known = schema.get("properties")
+    if known is None or path == "config.":
+        return []
+    differing = [f"{path}{key}" for key in (values.keys() ^ known.keys()) - {"global"}]
+    for key in values.keys() & known.keys():
+        # An empty object is the user's to fill, as Kubernetes knows it.
+        if isinstance(values[key], dict) and values[key]:
+            differing += _unlike(values[key], known[key], definitions, f"{path}{key}.")
+    return differing
+
+
+def test_the_schema_is_one_that_older_helms_read() -> None:
+    text = json.dumps(generate.values_schema())
+    assert "$defs" not in text
+    assert "patternErrorMessage" not in text

@@ -1,0 +1,135 @@
+"""The pod without a cluster: what the chart renders is played on this machine, against simulated brokers.
+
+The values, and the bots, are the chart's own examples.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from helm.generate import HERE
+from tests.e2e.stack import KEY, SECRET, TOKEN, Simulated, free_port
+from tests.helm import chart
+from tests.helm.chart import Object, Values
+from tests.helm.kubelet import Container, Pod
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLES = HERE / "examples"
+
+
+def example(name: str, broker: str, url: str, **settings: Any) -> list[Object]:
+    """What an example's values render, with the simulator in the broker's place and ports that are free.
+
+    `settings` are further keys of the broker's.
+    """
+    values: Values = yaml.safe_load((EXAMPLES / name / "values.yaml").read_text())
+    ours = {
+        "bot": {"env": [*values["bot"]["env"], {"name": "PAUSE_SECONDS", "value": "0.05"}]},
+        "sidecar": {"scrape": {"port": free_port()}},
+        "config": {
+            "listen": {"tcp": f"127.0.0.1:{free_port()}"},
+            "brokers": {broker: {"base_url": url, "stream_url": None, **settings}},
+        },
+    }
+    return chart.render(values, ours)
+
+
+def steps(bot: Container) -> list[dict[str, Any]]:
+    """What the bot knows of its orders, in its own words."""
+    return [json.loads(line) for line in bot.log.splitlines()]
+
+
+def trades(bot: Container, what: str, times: int) -> None:
+    """Wait until the bot has said something so often."""
+    ends = time.monotonic() + 60
+    while sum(step["what"] == what for step in steps(bot)) < times:
+        assert bot.process.poll() is None, f"the bot has ended:\n{bot.log}"
+        assert time.monotonic() < ends, f"the bot never came to {what} {times} times:\n{bot.log}"
+        time.sleep(0.05)
+
+
+def orders(bot: Container, what: str) -> list[str]:
+    return [step["order"] for step in steps(bot) if step["what"] == what]
+
+
+@pytest.fixture
+def binance(tmp_path: Path) -> Iterator[Simulated]:
+    simulated = Simulated("binance", tmp_path)
+    yield simulated
+    simulated.child.stop()
+
+
+@pytest.fixture
+def oanda(tmp_path: Path) -> Iterator[Simulated]:
+    simulated = Simulated("oanda", tmp_path)
+    yield simulated
+    simulated.child.stop()
+
+
+def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(binance: Simulated, tmp_path: Path) -> None:
+    objects = example("ccxt-bot", "binance", binance.url)
+    command = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/ccxt_bot.py")]}
+    with Pod(objects, tmp_path / "pod", command, {"binance": {"key": KEY, "secret": SECRET}}) as pod:
+        trades(pod["bot"], "withdrawn", 3)
+        assert pod["broker-sidecar"].probe("readinessProbe")
+        assert pod["broker-sidecar"].probe("livenessProbe")
+        assert pod.delete() == {"broker-sidecar": 0, "bot": 0}
+
+    bot = pod["bot"]
+    sent = orders(bot, "sending")
+    assert orders(bot, "withdrawn") == sent
+    assert [binance.executions(order) for order in sent] == [1] * len(sent)
+    assert steps(bot)[-1]["what"] == "stopped"
+    assert {step["fate"].partition(";")[0] for step in steps(bot) if "fate" in step} == {"ok"}
+
+
+def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simulated, tmp_path: Path) -> None:
+    objects = example("oanda-bot", "oanda", oanda.url)
+    command = {"bot": [sys.executable, str(EXAMPLES / "oanda-bot/oanda_bot.py")]}
+    secrets = {"oanda": {"token": TOKEN}, "sidecar-token": {"token": "a-token-of-the-pods-own"}}
+    with Pod(objects, tmp_path / "pod", command, secrets) as pod:
+        trades(pod["bot"], "executed", 4)
+        assert pod.delete() == {"broker-sidecar": 0, "bot": 0}
+
+    bot = pod["bot"]
+    sent = orders(bot, "sending")
+    assert orders(bot, "executed") == sent
+    assert [oanda.executions(order) for order in sent] == [1] * len(sent)
+    assert TOKEN not in bot.log + pod["broker-sidecar"].log
+
+
+def test_what_helm_test_runs_says_that_all_is_well(binance: Simulated, tmp_path: Path) -> None:
+    with played_check(example("ccxt-bot", "binance", binance.url), tmp_path) as pod:
+        status = pod.wait("check")
+    told = pod["check"].log
+    assert "ok    socket: it takes calls at its socket" in told
+    assert "ok    broker binance: GET /fapi/v1/ping: ok; attempts=1" in told
+    assert "ok    scrape: http://127.0.0.1:" in told
+    assert "FAIL" not in told
+    assert status == 0
+
+
+def test_what_helm_test_runs_tells_a_broker_that_cannot_be_reached(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with played_check(example("ccxt-bot", "binance", nobody, retry={"attempts": 1}), tmp_path) as pod:
+        status = pod.wait("check")
+    assert "FAIL  broker binance: GET /fapi/v1/ping: transient;" in pod["check"].log
+    assert status == 1
+
+
+def played_check(objects: list[Object], folder: Path) -> Pod:
+    """The pod of `helm test`. Nothing answers at the release's Service here, so only its own sidecar is scraped."""
+    plan = chart.only(objects, "ConfigMap", "-test")["data"]
+    own = json.loads(plan["plan.json"])
+    own["scrape"] = [url for url in own["scrape"] if "127.0.0.1" in url]
+    plan["plan.json"] = json.dumps(own)
+    template = chart.only(objects, "Pod", "-test")
+    template["spec"]["containers"][0]["command"][0] = sys.executable
+    return Pod(objects, folder / "pod", {}, template=template)

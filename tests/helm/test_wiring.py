@@ -1,0 +1,205 @@
+"""What the rendered parts have to do with one another."""
+
+import pytest
+import yaml
+
+from helm.generate import CHART
+from sidecar.app import AUDIT_SECONDS, DRAIN_SECONDS, TRACES_SECONDS
+from tests.helm import chart
+from tests.helm.cases import EVERYTHING, NOTHING, case
+from tests.helm.chart import MINIMAL, Object
+
+
+def wired(*values: chart.Values) -> list[Object]:
+    return chart.render(MINIMAL, *values)
+
+
+def test_a_native_sidecar_comes_before_everything_else_and_stays() -> None:
+    spec = chart.pod(wired(EVERYTHING))["spec"]
+    first, second = spec["initContainers"]
+    assert (first["name"], first["restartPolicy"], second["name"]) == ("broker-sidecar", "Always", "warm-up")
+    assert [container["name"] for container in spec["containers"]] == ["bot"]
+
+
+def test_a_classic_sidecar_outlives_the_bot() -> None:
+    spec = chart.pod(wired({"sidecar": {"mode": "classic"}, "bot": {"stopSeconds": 33}}))["spec"]
+    assert "initContainers" not in spec
+    sidecar = spec["containers"][0]
+    assert "restartPolicy" not in sidecar
+    assert "time.sleep(33)" in sidecar["lifecycle"]["preStop"]["exec"]["command"][-1]
+    assert spec["terminationGracePeriodSeconds"] == 43
+
+
+def test_the_grace_period_holds_the_bots_stop_and_the_sidecars() -> None:
+    spec = chart.pod(wired({"bot": {"stopSeconds": 45}}))["spec"]
+    assert spec["terminationGracePeriodSeconds"] == 45 + 10
+    assert DRAIN_SECONDS + TRACES_SECONDS + AUDIT_SECONDS < 10, "the sidecar keeps its share"
+
+
+def test_probes_ask_the_scrape_port_for_what_they_mean() -> None:
+    sidecar = chart.sidecar(wired({"sidecar": {"scrape": {"port": 9999}}}))
+    assert sidecar["ports"] == [{"name": "sidecar-scrape", "containerPort": 9999, "protocol": "TCP"}]
+    asked = {probe: sidecar[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+    assert {probe: get["path"] for probe, get in asked.items()} == {
+        "startup": "/startupz",
+        "liveness": "/livez",
+        "readiness": "/readyz",
+    }
+    assert {get["port"] for get in asked.values()} == {"sidecar-scrape"}
+
+
+def test_bot_and_sidecar_share_the_socket_and_nothing_else_but_the_token() -> None:
+    objects = wired(EVERYTHING)
+    (bot,) = chart.pod(objects)["spec"]["containers"]
+    bots = {mount["name"] for mount in bot["volumeMounts"]}
+    own = {mount["name"] for mount in chart.sidecar(objects)["volumeMounts"]}
+    assert bots & own == {"sidecar-socket", "sidecar-token", "models"}
+    assert {"sidecar-keys-oanda", "sidecar-keys-binance", "sidecar-state"} <= own - bots
+
+
+def test_every_mount_has_its_volume() -> None:
+    spec = chart.pod(wired(EVERYTHING))["spec"]
+    volumes = {volume["name"] for volume in spec["volumes"]}
+    mounted = {mount["name"] for one in spec["initContainers"] + spec["containers"] for mount in one["volumeMounts"]}
+    assert mounted == volumes
+
+
+def test_another_configuration_is_another_pod() -> None:
+    def checksum(*values: chart.Values) -> str:
+        found: str = chart.pod(wired(*values))["metadata"]["annotations"]["checksum/sidecar-config"]
+        return found
+
+    assert checksum() == checksum({"bot": {"args": ["--other"]}})
+    assert checksum() != checksum({"config": {"log": {"level": "debug"}}})
+
+
+def test_another_job_has_another_name_because_none_can_be_changed() -> None:
+    def name(*values: chart.Values) -> str:
+        found: str = chart.only(wired({"workload": {"kind": "Job"}}, *values), "Job")["metadata"]["name"]
+        return found
+
+    assert name() == name()
+    assert len({name(), name({"bot": {"image": {"tag": "2"}}}), name({"config": {"log": {"level": "debug"}}})}) == 3
+
+
+def test_the_configuration_names_the_places_that_are_mounted() -> None:
+    objects = wired(EVERYTHING)
+    config = chart.configuration(objects)
+    mounts = [mount["mountPath"] for mount in chart.sidecar(objects)["volumeMounts"]]
+    keys = [value for broker in config["brokers"].values() for value in broker.get("credentials", {}).values()]
+    places = [
+        config["listen"]["unix"],
+        config["listen"]["token_file"],
+        config["state"]["path"],
+        config["audit"]["directory"],
+        *(value for value in keys if value.startswith("/")),
+    ]
+    assert len(places) == 7
+    assert [place for place in places if not any(place.startswith(f"{mount}/") for mount in mounts)] == []
+
+
+def test_no_tcp_is_said_to_the_sidecar_and_to_the_bot() -> None:
+    objects = chart.render(case("socket-only"))
+    assert chart.configuration(objects)["listen"]["tcp"] is None
+    (bot,) = chart.pod(objects)["spec"]["containers"]
+    assert [variable["name"] for variable in bot["env"]] == ["BROKER_SIDECAR_SOCKET"]
+
+
+def test_figures_keep_their_form() -> None:
+    assert chart.configuration(wired(EVERYTHING))["brokers"]["paper"]["max_answer_bytes"] == 67108864
+
+
+def test_who_the_pod_is_comes_from_the_pod() -> None:
+    sidecar = chart.sidecar(wired({"bot": {"name": "momentum"}}))
+    fields = {one["name"]: one["valueFrom"]["fieldRef"]["fieldPath"] for one in sidecar["env"] if "valueFrom" in one}
+    assert fields == {
+        "SIDECAR_BOT": "metadata.labels['bot']",
+        "POD_NAME": "metadata.name",
+        "POD_NAMESPACE": "metadata.namespace",
+        "NODE_NAME": "spec.nodeName",
+    }
+
+
+def test_a_variable_of_the_users_takes_the_place_of_the_charts() -> None:
+    mine = {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": "mine=yes"}
+    env = chart.sidecar(wired({"sidecar": {"env": [mine]}}))["env"]
+    assert [one for one in env if one["name"] == mine["name"]] == [mine]
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_the_monitor_finds_the_pod_and_tells_whose_it_is(kind: str) -> None:
+    objects = wired({"monitoring": {"kind": kind}})
+    labels = chart.pod(objects)["metadata"]["labels"]
+    monitor = chart.only(objects, kind)["spec"]
+    found = labels if kind == "PodMonitor" else chart.only(objects, "Service")["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= found.items()
+    assert {name: labels[name] for name in monitor["podTargetLabels"]} == {"bot": "demo", "broker_sidecar": "expected"}
+
+
+def test_the_service_finds_the_pod() -> None:
+    objects = wired()
+    service = chart.only(objects, "Service")["spec"]
+    assert service["selector"].items() <= chart.pod(objects)["metadata"]["labels"].items()
+    assert service["ports"][0]["targetPort"] == chart.sidecar(objects)["ports"][0]["containerPort"]
+
+
+def test_nobody_misses_a_job_that_has_ended() -> None:
+    assert "broker_sidecar" not in chart.pod(wired({"workload": {"kind": "Job"}}))["metadata"]["labels"]
+
+
+def test_annotations_say_where_to_scrape() -> None:
+    annotations = chart.pod(chart.render(case("annotations")))["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == "9464"
+
+
+def test_the_network_policy_lets_out_to_what_the_configuration_names() -> None:
+    spec = chart.only(wired(EVERYTHING), "NetworkPolicy")["spec"]
+    ports = [[port["port"] for port in rule["ports"]] for rule in spec["egress"]]
+    assert ports == [[53, 53], [443, 8080], [4318], [5432]]
+    (scrape,) = spec["ingress"]
+    assert scrape["ports"] == [{"protocol": "TCP", "port": 9464}]
+
+
+def test_every_switch_that_is_off_leaves_nothing_behind() -> None:
+    assert chart.kinds(wired(NOTHING)) == {"ConfigMap", "Deployment"}
+    assert [one for one in wired(NOTHING) if chart.is_test(one)] == []
+
+
+def test_a_claim_outlives_its_release_unless_told_otherwise() -> None:
+    claim = {"state": {"kind": "persistentVolumeClaim"}}
+    kept = chart.only(wired(claim), "PersistentVolumeClaim")["metadata"]["annotations"]
+    assert kept == {"helm.sh/resource-policy": "keep"}
+    loose = chart.only(wired(claim, {"state": {"keep": False}}), "PersistentVolumeClaim")
+    assert "annotations" not in loose["metadata"]
+
+
+def test_every_container_is_hardened() -> None:
+    objects = wired()
+    spec = chart.pod(objects)["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    for container in spec["initContainers"] + spec["containers"]:
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"]
+        assert security["runAsNonRoot"]
+        assert not security["allowPrivilegeEscalation"]
+        assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_every_rule_of_the_chart_is_rendered_with_the_runbooks_that_were_named() -> None:
+    rules = [one for one in wired(EVERYTHING) if one["kind"] == "PrometheusRule"]
+    rendered = [rule for one in rules for group in one["spec"]["groups"] for rule in group["rules"]]
+    shipped = [
+        rule
+        for file in (CHART / "files/rules").glob("*.yaml")
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    assert sorted(rule["expr"] for rule in rendered) == sorted(rule["expr"] for rule in shipped)
+    runbooks = [rule["annotations"]["runbook_url"] for rule in rendered if "alert" in rule]
+    assert [url for url in runbooks if not url.startswith("https://wiki.example.com/runbooks/Sidecar")] == []
+
+
+def test_every_dashboard_of_the_chart_is_rendered_as_it_is() -> None:
+    shipped = {file.name: file.read_text() for file in (CHART / "files/dashboards").glob("*.json")}
+    maps = [one for one in wired(EVERYTHING) if one["metadata"]["labels"].get("grafana_dashboard") == "1"]
+    assert {name: text for one in maps for name, text in one["data"].items()} == shipped
