@@ -157,8 +157,9 @@ RAISES: Final = (
     Raises(
         ErrorType.POSITION_UNPROTECTED,
         events.PositionUnprotected,
-        subject=_field("operation"),
-        context=_fields("operation", "type", "instrument", "reason"),
+        lambda _: True,
+        _field("operation"),
+        _fields("operation", "type", "instrument", "reason"),
     ),
     Raises(ErrorType.STREAM_LOST, events.StreamClosed, _lost, _field("stream"), _fields("stream", "reason")),
     Raises(ErrorType.CLOCK_SKEW, events.ClockOffsetLearnt, _far, context=_fields("offset", "source")),

@@ -86,9 +86,8 @@ class OperationEngine:
 
         Raises StoreError.
         """
-        runners = [self._runner(operation) for operation in await self._journal.under_way()]
+        runners = [self._runner(operation, resumes=True) for operation in await self._journal.under_way()]
         for runner in runners:
-            await runner.resume()
             self._begin(runner)
         looks = [asyncio.create_task(runner.looked.wait()) for runner in runners]
         if not looks:
@@ -152,7 +151,7 @@ class OperationEngine:
         self._bus.emit(
             OperationChanged(operation.broker, operation.id, operation.type, None, OperationState.PENDING, "")
         )
-        self._begin(self._runner(operation))
+        self._begin(self._runner(operation, resumes=False))
         return operation, False
 
     async def _known(self, draft: AnyDraft) -> Operation | None:
@@ -284,13 +283,14 @@ class OperationEngine:
         runner = self._runners.get(operation.id)
         return operation if runner is None else runner.operation
 
-    def _runner(self, operation: Operation) -> Runner:
+    def _runner(self, operation: Operation, *, resumes: bool) -> Runner:
         runner = Runner(
             operation,
             hands=self._hands,
             journal=self._journal,
             policy=self._policy,
             told=self._told,
+            resumes=resumes,
             bus=self._bus,
             clock=self._clock,
         )

@@ -42,10 +42,11 @@ class Runner:
         journal: Journal,
         policy: Operations,
         told: Callable[["Runner"], None],
+        resumes: bool,
         bus: Bus,
         clock: Clock,
     ) -> None:
-        """`told` is called after each step that was written down."""
+        """`told` is called after each step that was written down. `resumes`: it goes on where the last run ended."""
         self.operation = operation
         self.looked = asyncio.Event()
         """Set once the broker has been asked about all of its orders, or it has ended."""
@@ -53,6 +54,7 @@ class Runner:
         self._journal = journal
         self._policy = policy
         self._told = told
+        self._resumes = resumes
         self._bus = bus
         self._clock = clock
         self._wake = asyncio.Event()
@@ -70,11 +72,6 @@ class Runner:
         self._asked = reason
         self._wake.set()
 
-    async def resume(self) -> None:
-        """Go on where the last run was cut off."""
-        changed = self._copy()
-        await self._recovering(changed, "resumed", Step(self._clock.now(), "resume", "the sidecar was started again"))
-
     async def run(self) -> None:
         """Until the operation has ended, or the sidecar ends."""
         while not self.operation.state.final:
@@ -82,7 +79,7 @@ class Runner:
             try:
                 await self._round()
             except (StoppingError, StoreClosedError):
-                return
+                break
             except StoreError:
                 await self._exposed_without_disk()
                 await self._clock.sleep(_STUMBLE_SECONDS)
@@ -92,6 +89,10 @@ class Runner:
         self.looked.set()
 
     async def _round(self) -> None:
+        if self._resumes:
+            step = Step(self._clock.now(), "resume", "the sidecar was started again")
+            await self._recovering(self._copy(), "resumed", step)
+            self._resumes = False
         await self._refresh()
         if self._asked and not self.operation.record.unwinding:
             await self._act(Unwind(self._asked))
