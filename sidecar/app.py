@@ -172,9 +172,7 @@ class App:
             for queue in self._queues:
                 await queue.restore()
             await self.api.start()
-            await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
-            if self._operations is not None:
-                await self._operations.recover(self._config.state.recovery_seconds)
+            await self._recover(self._config.state.recovery_seconds)
         except BaseException:
             await self._let_go()
             raise
@@ -243,6 +241,12 @@ class App:
             if self.gateways[name].signs
         }
         return tuple(queues.values()), OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng)
+
+    async def _recover(self, seconds: float) -> None:
+        """Go on with what the last run left: the orders first, because operations ask how theirs are."""
+        await asyncio.gather(*(queue.recover(seconds) for queue in self._queues))
+        if self._operations is not None:
+            await self._operations.recover(seconds)
 
     def _operating(self, rng: Random) -> OperationEngine | None:
         """What carries out operations, where orders are carried."""

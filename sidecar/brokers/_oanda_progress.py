@@ -1,6 +1,7 @@
 """How far an order is, by the transactions that OANDA answers with ([doc] REST-V20, "Transaction definitions")."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -42,7 +43,9 @@ def progress(endpoint: str, verdict: Verdict, answer: Answer) -> Progress | None
         cancelled = _part(said, "orderCancelTransaction")
         return Progress(OrderState.CANCELLED, *_id_and_reason(cancelled)) if cancelled else None
     sides = [side for begin in _PLACES.get(endpoint, ()) if (side := _placed(said, begin)) is not None]
-    return sides[0] if len({side.state for side in sides}) == 1 else None
+    if len({side.state for side in sides}) != 1:
+        return None
+    return sides[0] if len(sides) == 1 else replace(sides[0], filled=None)
 
 
 def of_order(said: Fields, state: str) -> Progress | None:

@@ -162,7 +162,11 @@ def test_an_unprotected_position_is_an_error_of_its_operation() -> None:
 
 
 def test_every_type_has_a_story() -> None:
-    told = {kind for kind, *_ in STORIES} | {ErrorType.ORDER_DEAD, ErrorType.ORDER_EXPIRED, ErrorType.POSITION_UNPROTECTED}
+    told = {kind for kind, *_ in STORIES} | {
+        ErrorType.ORDER_DEAD,
+        ErrorType.ORDER_EXPIRED,
+        ErrorType.POSITION_UNPROTECTED,
+    }
     assert told == {line.kind for line in RAISES}
     assert told | set(NO_EVENT) | NOT_YET == set(ErrorType)
     assert not (told | set(NO_EVENT)) & NOT_YET

@@ -40,7 +40,7 @@ ACTIONS = (
 )
 BEGINNING = ACTIONS[:7]
 MARKET = ("up", "down", "back to normal", "fill a part", "somebody cancels")
-MOST_EXAMPLES = 60
+MOST_EXAMPLES = 25
 
 moments = st.floats(0, 20)
 actions = st.sampled_from(ACTIONS + BEGINNING)
