@@ -157,6 +157,7 @@ def test_a_refused_repeat_does_not_make_a_rejection_of_an_order_that_is_there(
     assert profile.progress(request_, given) is None
 
 
+NONE = Decimal(0)
 CREATED = {"id": "41", "type": "LIMIT_ORDER"}
 FILL = {"id": "42", "orderID": "41", "units": "100", "requestedUnits": "100", "price": "1.10007"}
 
@@ -169,23 +170,32 @@ OANDA_ANSWERS = [
     ({"orderCreateTransaction": CREATED}, Progress(WORKING, "41", "LIMIT_ORDER")),
     (
         {"orderCreateTransaction": CREATED, "orderFillTransaction": FILL},
-        Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007"),
+        Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007", Decimal(100)),
     ),
     (
         {"orderFillTransaction": {**FILL, "units": "40"}},
-        Progress(FILLED, "41", "ORDER_FILL 40 of 100 at 1.10007"),
+        Progress(FILLED, "41", "ORDER_FILL 40 of 100 at 1.10007", Decimal(40)),
     ),
     (
         {
             "orderFillTransaction": {**FILL, "units": "40"},
             "orderCancelTransaction": cancelled("INSUFFICIENT_LIQUIDITY"),
         },
-        Progress(CANCELLED, "41", "INSUFFICIENT_LIQUIDITY, ORDER_FILL 40 of 100 at 1.10007"),
+        Progress(CANCELLED, "41", "INSUFFICIENT_LIQUIDITY, ORDER_FILL 40 of 100 at 1.10007", Decimal(40)),
     ),
-    ({"orderCancelTransaction": cancelled("MARKET_HALTED")}, Progress(REJECTED, "41", "MARKET_HALTED")),
-    ({"orderCancelTransaction": cancelled("INSUFFICIENT_MARGIN")}, Progress(REJECTED, "41", "INSUFFICIENT_MARGIN")),
-    ({"orderCancelTransaction": cancelled("TIME_IN_FORCE_EXPIRED")}, Progress(EXPIRED, "41", "TIME_IN_FORCE_EXPIRED")),
-    ({"orderCancelTransaction": cancelled("LINKED_TRADE_CLOSED")}, Progress(CANCELLED, "41", "LINKED_TRADE_CLOSED")),
+    ({"orderCancelTransaction": cancelled("MARKET_HALTED")}, Progress(REJECTED, "41", "MARKET_HALTED", NONE)),
+    (
+        {"orderCancelTransaction": cancelled("INSUFFICIENT_MARGIN")},
+        Progress(REJECTED, "41", "INSUFFICIENT_MARGIN", NONE),
+    ),
+    (
+        {"orderCancelTransaction": cancelled("TIME_IN_FORCE_EXPIRED")},
+        Progress(EXPIRED, "41", "TIME_IN_FORCE_EXPIRED", NONE),
+    ),
+    (
+        {"orderCancelTransaction": cancelled("LINKED_TRADE_CLOSED")},
+        Progress(CANCELLED, "41", "LINKED_TRADE_CLOSED", NONE),
+    ),
 ]
 
 
@@ -198,7 +208,7 @@ def test_an_oanda_order_is(said: dict[str, Any], expected: Progress) -> None:
 def test_a_position_of_two_sides_is_closed_when_both_are() -> None:
     close = body("PUT", "/v3/accounts/1/positions/EUR_USD/close", {"longUnits": "ALL"})
     long = {"longOrderCreateTransaction": CREATED, "longOrderFillTransaction": FILL}
-    assert OANDA.progress(close, answer(200, long)) == Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007")
+    assert OANDA.progress(close, answer(200, long)) == Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007", Decimal(100))
     halted = {"shortOrderCancelTransaction": cancelled("MARKET_HALTED")}
     assert OANDA.progress(close, answer(200, {**long, **halted})) is None
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import QUICK
-from tests.e2e.stack import ACCOUNT, KEY, SECRET, TOKEN, Sidecar, Simulated, fetch, until
+from tests.e2e.stack import ACCOUNT, KEY, QUICK, SECRET, TOKEN, Sidecar, Simulated, fetch, until
 
 pytestmark = pytest.mark.e2e
 
