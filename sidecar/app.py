@@ -169,8 +169,7 @@ class App:
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
-            for queue in self._queues:
-                await queue.restore()
+            await self._restore()
             await self.api.start()
             await self._recover(self._config.state.recovery_seconds)
         except BaseException:
@@ -187,6 +186,13 @@ class App:
         for queue in self._queues:
             queue.start()
         self._probing.append(asyncio.create_task(self._metrics.pulse.run(self._clock), name="pulse"))
+
+    async def _restore(self) -> None:
+        """Take over the orders that the last run left."""
+        for queue in self._queues:
+            await queue.restore()
+        if self._desk is not None:
+            await self._desk.give_up_strays()
 
     async def stop(self, reason: str) -> None:
         """Take no more calls, let those in flight end, and write down what happened."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sidecar.alerting.messages import Item, single
+from sidecar.alerting.messages import Item, figures
 from sidecar.alerting.notice import Pending
 from sidecar.alerting.record import Key
 from sidecar.alerting.registry import Registry
-from sidecar.alerting.types import TYPES
+from sidecar.alerting.types import TYPES, ErrorType
 from sidecar.clock import Clock
 from sidecar.telemetry.events import Bus, NotificationSent
 from sidecar.words import Severity
@@ -67,14 +67,19 @@ class Pusher:
         posts: Sequence[Post],
         *,
         labels: Mapping[str, str],
+        runbooks: str,
         refresh_seconds: float,
         registry: Registry,
         bus: Bus,
         clock: Clock,
     ) -> None:
-        """`labels` are those that Prometheus adds to every series of this sidecar: the bot, the namespace."""
+        """`labels` are those that Prometheus adds to every series of this sidecar: the bot, the namespace.
+
+        `runbooks` is the address of the folder with a page for each alert; empty where the receivers know it.
+        """
         self._peers = [_Peer(post) for post in posts]
         self._labels = dict(labels)
+        self._runbooks = runbooks.rstrip("/")
         self._refresh = refresh_seconds
         self._registry = registry
         self._bus = bus
@@ -167,14 +172,24 @@ class Pusher:
             ends = now + LAPSE_REFRESHES * self._refresh
         else:
             ends = (alert.ended if alert.known else now) + LINGER_SECONDS
-        return as_alert(alert.key, self._labels, alert.description, alert.began, ends)
+        annotations = advice(alert.key[0], self._runbooks) | {"description": alert.description}
+        return as_alert(alert.key, self._labels, annotations, alert.began, ends)
 
     def _description(self, key: Key, what: Pending) -> str:
         item = Item(key, what, self._registry.newest(key), len(self._registry.of(key)))
-        return single(item, self._labels.get("bot", ""), self._clock.now()).body
+        return figures(item, self._clock.now())
 
 
-def as_alert(key: Key, labels: Mapping[str, str], description: str, starts: float, ends: float) -> dict[str, Any]:
+def advice(kind: ErrorType, runbooks: str) -> dict[str, str]:
+    """What does not change from one alert of a type to the next; in the words of the type's rule."""
+    known = TYPES[kind]
+    page = {"runbook_url": f"{runbooks}/{known.alert}.md"} if runbooks else {}
+    return {"summary": known.meaning[0].upper() + known.meaning[1:], "action": known.suggestion, **page}
+
+
+def as_alert(
+    key: Key, labels: Mapping[str, str], annotations: Mapping[str, str], starts: float, ends: float
+) -> dict[str, Any]:
     """An alert as Alertmanager's API v2 takes it; the same labels as the rule's, so that both are one alert."""
     kind, broker = key
     of_broker = {"broker": broker} if broker else {}
@@ -186,7 +201,7 @@ def as_alert(key: Key, labels: Mapping[str, str], description: str, starts: floa
             **of_broker,
             **labels,
         },
-        "annotations": {"summary": TYPES[kind].meaning, "description": description},
+        "annotations": dict(annotations),
         "startsAt": _rfc3339(starts),
         "endsAt": _rfc3339(ends),
     }

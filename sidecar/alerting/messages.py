@@ -53,12 +53,12 @@ def single(item: Item, bot: str, now: float) -> Message:
     word = "OVER" if item.what is Pending.RESOLVED else item.severity.upper()
     where = f"{bot} · {broker}" if broker else bot
     still = "still: " if item.what is Pending.STILL else ""
-    lines = [_figures(item, now), _context(item)]
+    body = figures(item, now)
     if item.what is not Pending.RESOLVED:
-        lines.append(TYPES[kind].suggestion)
+        body += f"\n{TYPES[kind].suggestion}"
     return Message(
         f"{word} · {where}: {still}{TYPES[kind].meaning}",
-        "\n".join(line for line in lines if line),
+        body,
         item.severity,
         item.what is Pending.RESOLVED,
         incident(bot, item.key),
@@ -77,6 +77,11 @@ def several(items: Sequence[Item], bot: str, now: float) -> Message:
     over = all(item.what is Pending.RESOLVED for item in items)
     worst = min((item.severity for item in items), key=lambda severity: severity.rank)
     return Message(_headline(items, bot), body, worst, over, f"{bot}//several")
+
+
+def figures(item: Item, now: float) -> str:
+    """How often and since when, and what else is known of an error."""
+    return "\n".join(line for line in (_times(item, now), _context(item)) if line)
 
 
 def incident(bot: str, key: Key) -> str:
@@ -102,7 +107,7 @@ def _headline(items: Sequence[Item], bot: str) -> str:
     return f"{bot} · {'; '.join(said)}"
 
 
-def _figures(item: Item, now: float) -> str:
+def _times(item: Item, now: float) -> str:
     record = item.record
     if record is None:
         return str(item.key[0])

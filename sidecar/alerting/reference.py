@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import yaml
 
 from sidecar.alerting.routes import AGGREGATE_SECONDS, OTHER_SEVERITIES, PAGER_SEVERITIES, pauses
 from sidecar.alerting.types import TYPES, ErrorType
@@ -13,6 +15,9 @@ from sidecar.config.model import Throttle
 from sidecar.words import Severity
 
 FILE: Final = Path("docs/alerting.md")
+ALERTS: Final = Path(__file__).parents[2] / "alerts"
+
+WATCHDOG: Final = "SidecarWatchdog"
 
 LOOKED_AT: Final = {ErrorType.DATABASE: "writes of the state file", ErrorType.AUDIT_FAILED: "writes of the audit log"}
 """What no event tells: the vitals look at it."""
@@ -28,8 +33,9 @@ Whatever goes wrong becomes an error of a known type, which lasts until its cond
 
 Each type is an alert of the rules in `alerts/`. What cannot wait for a scrape (*pushed* below) goes to
 `alerting.alertmanager.url` at once besides, with the same labels, so that both are one alert; it is told again while it
-lasts, and ended when it ends. Where Prometheus adds labels to the sidecar's series, such as `namespace`, name them
-under `alerting.alertmanager.labels`.
+lasts, and ended when it ends. Where Prometheus adds labels to the sidecar's series, such as `namespace`, or to
+its alerts (`external_labels`; kube-prometheus-stack adds `prometheus`), name them under `alerting.alertmanager.labels`:
+with other labels it is another alert, and told twice. The chart names the namespace by itself.
 
 ## On a machine without them
 
@@ -62,6 +68,14 @@ The log has all of them.
 | what happens | error type | severity | alert | told to | pause | over |
 | --- | --- | --- | --- | --- | --- | --- |
 """
+_RULES: Final = """
+## What only the rules see
+
+No single event tells it, so that the sidecar's own channels do not either.
+
+| alert | error type | severity | told to | lasts before | what it means |
+| --- | --- | --- | --- | --- | --- |
+"""
 _ADVICE: Final = """
 ## What to do
 
@@ -72,7 +86,14 @@ _ADVICE: Final = """
 
 def text() -> str:
     """The page as it is committed."""
-    return _HEAD + "".join(_types()) + _ADVICE + "".join(_advice())
+    return _HEAD + "".join(_types()) + _RULES + "".join(_rules()) + _ADVICE + "".join(_advice())
+
+
+def rules() -> dict[str, dict[str, Any]]:
+    """The alerts of the Prometheus rules by their name."""
+    files = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((ALERTS / "rules").glob("*.yaml"))]
+    found = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
+    return {rule["alert"]: rule for rule in found}
 
 
 def causes(kind: ErrorType) -> list[str]:
@@ -114,12 +135,35 @@ def _types() -> Iterator[str]:
             ", ".join(causes(kind)) or "nothing yet",
             f"`{kind}`",
             str(known.severity),
-            f"`{known.alert}`{pushed}",
+            f"{_page(known.alert)}{pushed}",
             route(known.severity),
             f"{waits[known.topic]:g} s ({known.topic})",
             ", ".join(ends(kind)),
         )
         yield f"| {' | '.join(cells)} |\n"
+
+
+def _rules() -> Iterator[str]:
+    of_types = {known.alert for known in TYPES.values()}
+    for name, rule in rules().items():
+        if name in of_types:
+            continue
+        labels = rule["labels"]
+        told = route(Severity(labels["severity"])).removesuffix("log").removesuffix(", ")
+        cells = (
+            _page(name),
+            f"`{labels['error_type']}`",
+            labels["severity"],
+            told or ("the dead man's switch" if name == WATCHDOG else "nobody"),
+            rule.get("for", "-"),
+            rule["annotations"]["summary"],
+        )
+        yield f"| {' | '.join(cells)} |\n"
+
+
+def _page(alert: str) -> str:
+    page = f"runbooks/{alert}.md"
+    return f"[`{alert}`](../alerts/{page})" if (ALERTS / page).exists() else f"`{alert}`"
 
 
 def _advice() -> Iterator[str]:

@@ -66,6 +66,7 @@ class Alerting:
         self._pusher = Pusher(
             [self._poster.to(url) for url in alertmanager.url],
             labels={**alertmanager.labels, "bot": bot},
+            runbooks=alertmanager.runbook_url or "",
             refresh_seconds=alertmanager.refresh_seconds,
             registry=self.registry,
             bus=bus,

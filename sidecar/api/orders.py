@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
 from sidecar.api.problem import JSON, RefusedError, problem
 from sidecar.api.routes import Asked, Route
-from sidecar.orders.desk import Account, OrderDesk
+from sidecar.orders.desk import KEY, Account, OrderDesk
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import (
     ConflictError,
@@ -130,7 +130,8 @@ class _Orders:
         if self._given is None:
             raise RefusedError(problem(HTTPStatus.CONFLICT, _STATELESS))
         try:
-            taken = await self._desk.place(asked.body, header(asked.headers, b"traceparent"))
+            trace, key = header(asked.headers, b"traceparent"), header(asked.headers, KEY)
+            taken = await self._desk.place(asked.body, trace, key)
             _, wait = preferences(asked.headers)
             account = await self._desk.wait(taken.order.id, wait, final=False) if wait else None
         except (OrderError, StoreError) as error:
@@ -222,12 +223,12 @@ def view(order: Order, account: Account | None = None) -> OrderView:
 
 
 async def _events(accounts: AsyncIterator[Account]) -> AsyncIterator[bytes]:
-    told_at = 0.0
+    last: tuple[float, OrderState] | None = None
     async for account in accounts:
-        if account.order.updated_at == told_at:
+        if (account.order.updated_at, account.order.state) == last:
             yield b": still here\n\n"
             continue
-        told_at = account.order.updated_at
+        last = account.order.updated_at, account.order.state
         told = view(account.order, account).model_dump_json(exclude_none=True)
         yield f"event: {account.order.state}\ndata: {told}\n\n".encode()
 
@@ -235,9 +236,11 @@ async def _events(accounts: AsyncIterator[Account]) -> AsyncIterator[bytes]:
 def _body(answer: Answer) -> Any:
     content = answer.content()
     try:
-        return json.loads(content)
-    except ValueError:
+        told = json.loads(content)
+        json.dumps(told, ensure_ascii=False).encode()  # half a surrogate pair could not be told
+    except (ValueError, RecursionError):
         return content.decode("utf-8", "replace")
+    return told
 
 
 def _number(asked: Asked, name: str, usual: float, most: float) -> float:

@@ -35,6 +35,9 @@ class Gateway(Protocol):
         has `chunks`, which the caller iterates to the end, or cancels in the middle and closes.
         """
 
+    async def knows(self, request: Request) -> bool:
+        """Whether the same call has come before, under a key by which it would not be carried out again."""
+
     def refuse(self, kind: RefusalKind, message: str) -> Result:
         """Say no in the broker's own envelope; the broker is not touched."""
 

@@ -23,10 +23,11 @@ from sidecar.orders.errors import (
     StoppingError,
     UnrecordedError,
 )
+from sidecar.orders.order import Order
 from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, CallRefused
 from sidecar.wire import Answer, Headers, Request
-from sidecar.words import Outcome, RefusalKind
+from sidecar.words import OrderState, Outcome, RefusalKind
 
 _SECONDS: Final = re.compile(rb"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _log = logging.getLogger("sidecar.api")
@@ -70,25 +71,27 @@ class Proxy:
         """The answer to a call that the sidecar carries from here on; None for one that goes straight to the broker."""
         respond_async, wait = preferences(request.headers)
         try:
-            if not respond_async:
-                await desk.heed(gateway.name, request)
-                return None
-            taken = await desk.divert(gateway.name, request, traceparent)
+            taken = None
+            # What was sent directly under a key stays there, where its answer is kept.
+            if respond_async and not await gateway.knows(request):
+                taken = await desk.divert(gateway.name, request, traceparent)
             if taken is None:
+                await desk.heed(gateway.name, request)
                 return None
             account = await desk.wait(taken.order.id, wait, final=False)
         except OrderError as error:
             return self._not_taken(gateway, error)
         except StoreError:
             return self._not_taken(gateway, DoubtfullyRecordedError("perhaps taken: the state file fails, see the log"))
-        return Outgoing(accepted(account.order, known=taken.known), _APPLIED)
+        fate = (b"Sidecar-Fate", _fate(account.order))
+        return Outgoing(accepted(account.order, known=taken.known), (_APPLIED, fate))
 
     @staticmethod
     def _not_taken(gateway: Gateway, error: OrderError) -> Outgoing:
         kind = _KINDS.get(type(error), RefusalKind.BAD_REQUEST)
         result = gateway.refuse(kind, str(error))
         status = STATUSES[type(error)]
-        outcome = Outcome.UNKNOWN if kind is RefusalKind.UNKNOWN else Outcome.TRANSIENT
+        outcome = _OUTCOMES.get(kind, Outcome.TRANSIENT)
         answer = Answer(status, result.answer.headers, result.answer.body, status.phrase)
         return _told(Result(answer, replace(result.fate, outcome=outcome)))
 
@@ -170,7 +173,13 @@ def _told(result: Result, extra: Headers = ()) -> Outgoing:
     return Outgoing(result.answer, ((b"Sidecar-Fate", result.fate.header()), *extra))
 
 
-_APPLIED: Final[Headers] = ((b"Preference-Applied", b"respond-async"), (b"Sidecar-Fate", b"accepted; attempts=0"))
+def _fate(order: Order) -> bytes:
+    """How far a carried order is: one that is on its way must not look like one that was not sent."""
+    attempts = order.attempts + (order.state is OrderState.SENDING)
+    return f"accepted; state={order.state}; attempts={attempts}".encode()
+
+
+_APPLIED: Final = (b"Preference-Applied", b"respond-async")
 _KINDS: Final[Mapping[type[OrderError], RefusalKind]] = {
     QueueFullError: RefusalKind.RATE_LIMITED,
     UnrecordedError: RefusalKind.UNRECORDED,
@@ -178,6 +187,8 @@ _KINDS: Final[Mapping[type[OrderError], RefusalKind]] = {
     StoppingError: RefusalKind.UNREACHABLE,
 }
 """How a bot is told, in the broker's words, that its order was not taken."""
+# To come again with a client id that is taken already never helps, and "not executed" may be untrue of who has it.
+_OUTCOMES: Final = {RefusalKind.UNKNOWN: Outcome.UNKNOWN, RefusalKind.BAD_REQUEST: Outcome.FATAL}
 _TOO_LARGE: Final = Denial("too_large", 413, "not sent: the body is larger than listen.max_request_bytes")
 _MALFORMED: Final = Denial("malformed", 400, "not sent: the body does not keep to its own length or chunks")
 _NOT_AN_OPEN_PROXY: Final = Denial(

@@ -241,6 +241,10 @@ class Lane:
     account: str
     instrument: str
 
+    def covers(self, other: "Lane") -> bool:
+        """Whether it is the other lane; an empty name here stands for any."""
+        return self.account in {"", other.account} and self.instrument in {"", other.instrument}
+
 
 class Profile(Protocol):
     """One kind of broker. Implementations are immutable after construction."""

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from hashlib import sha256
 from random import Random
 from typing import Final
 
@@ -37,5 +38,14 @@ class LateSigning:
 
 def new_client_id(rng: Random) -> str:
     """A client order id that nobody else has: `bs-` and 20 letters and digits, within every broker's rules."""
-    letters = base64.b32encode(rng.getrandbits(_ID_BITS).to_bytes(_ID_BITS // 8, "big")).decode()
+    return _client_id(rng.getrandbits(_ID_BITS).to_bytes(_ID_BITS // 8, "big"))
+
+
+def client_id_of_key(key: bytes) -> str:
+    """The client order id of an order that is known by an `Idempotency-Key`: always the same for the same key."""
+    return _client_id(sha256(key).digest()[: _ID_BITS // 8])
+
+
+def _client_id(value: bytes) -> str:
+    letters = base64.b32encode(value).decode()
     return f"bs-{letters.rstrip('=').lower():0<{_ID_LENGTH}}"

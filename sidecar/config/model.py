@@ -166,6 +166,11 @@ class Alertmanager(Part):
         description="Labels that Prometheus adds to this sidecar's series, such as namespace: so that its alerts and "
         "these are one. The bot's is there already.",
     )
+    runbook_url: HttpUrl | None = Field(
+        None,
+        description="Where the pages of alerts/runbooks are published, such as https://wiki.example.com/sidecar. Null: "
+        "Alertmanager's templates know.",
+    )
     refresh_seconds: PositiveSeconds = Field(60, description="What lasts is told again this often, in seconds.")
 
 

@@ -44,7 +44,15 @@ class Book:
 
     def target(self, cancel: Order) -> Order | None:
         """The order that a cancel is for."""
-        return self._by_client_id.get(cancel.client_id) if cancel.kind is Kind.CANCEL else None
+        order = self._by_client_id.get(cancel.client_id) if cancel.kind is Kind.CANCEL else None
+        return order if order is not None and cancel.lane.covers(order.lane) else None
+
+    def same_cancel(self, cancel: Order) -> Order | None:
+        """A cancel that is to do the very same, and waits or is on its way."""
+        if cancel.kind is not Kind.CANCEL:
+            return None
+        others = (order for order in self if order.kind is Kind.CANCEL and order.request == cancel.request)
+        return next(others, None)
 
     def of_client_id(self, client_id: str) -> Order | None:
         """The order, not the cancel, with this client id."""
@@ -55,10 +63,7 @@ class Book:
         return [
             order
             for order in self
-            if order.state is OrderState.QUEUED
-            and order.kind is Kind.ORDER
-            and lane.account in {"", order.lane.account}
-            and lane.instrument in {"", order.lane.instrument}
+            if order.state is OrderState.QUEUED and order.kind is Kind.ORDER and lane.covers(order.lane)
         ]
 
     @property

@@ -15,7 +15,7 @@ from sidecar.store import StoreError
 from sidecar.words import OrderState, OrderType
 
 _AGAIN_SECONDS: Final = 2.0
-"""Pause before the price, or the disk, is tried again."""
+"""Pause before the disk is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,13 @@ class Carrier:
             await self.recorder.before(order, OrderState.SENDING, "on its way")
         except StoreError:
             return Next(OrderState.QUEUED, "not sent: the state file does not take it", hold=_AGAIN_SECONDS)
+        if self.clock.now() >= order.expires_at:
+            return Next(OrderState.EXPIRED, "not sent: its time ran out while the state file was written")
         result = await self.gateway.run(
             order.request,
             deadline_seconds=self.deadline_seconds,
             traceparent=order.traceparent,
+            gone=lambda: bool(order.recalled),
             expires_at=order.expires_at,
         )
         return after_call(order, result, self.profile)
@@ -52,7 +55,7 @@ class Carrier:
     async def _objection(self, order: Order, guard: PriceGuard) -> Next | None:
         price = await self._price(order, guard)
         if price is None:
-            return Next(OrderState.QUEUED, "not sent: the price it depends on is not known", hold=_AGAIN_SECONDS)
+            return Next(OrderState.QUEUED, "not sent: the price it depends on is not known")
         if guard.admits(price):
             return None
         bound = f"{guard.reference} by more than {guard.tolerance * 100:f} %"

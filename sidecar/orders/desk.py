@@ -3,30 +3,40 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 from urllib.parse import unquote_plus
 
 from sidecar.brokers.profile import Inexpressible, Intent
-from sidecar.calls.latesigning import new_client_id
+from sidecar.calls.latesigning import client_id_of_key, new_client_id
 from sidecar.clock import Clock
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import EndedError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnsupportedError
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Change, Kind, Order, PriceGuard
+from sidecar.orders.outcome import Next
 from sidecar.orders.queue import OrderQueue, Taken
+from sidecar.orders.recorder import Recorder
+from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, OrderRefused, OrderStateChanged
-from sidecar.wire import Request
+from sidecar.wire import Request, header
 from sidecar.words import Effect, OrderState, OrderType
 
 HEARTBEAT_SECONDS: Final = 15.0
+KEY: Final = b"idempotency-key"
 _ID_BITS: Final = 80
 _FIRST_LOOK_SECONDS: Final = 1.0
 _LONGEST_LOOK_SECONDS: Final = 10.0
 """Pauses between looks at a working order for somebody who waits for its end."""
-_CANCELS: Final = "cancel_"
-_CANCELS_ALL: Final = "cancel_all"
+_CANCELS_ALL: Final = frozenset({"cancel_all_orders", "cancel_all_algo_orders"})
+_MOVES: Final = ("cancel_", "modify_", "replace_")
+"""How the endpoints begin whose calls are about orders that the broker should have already."""
+_NAMED: Final = re.compile(
+    r"(?<!new)client(?:order|algo)id(?:list)?\"?[=:]\s*(\[[^]]*\]|[^&,}\]]*)|/@([^/?&]+)", re.IGNORECASE
+)
+"""A client id, or a list of them, under any name that a broker has for one; not that of an order to come."""
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9.:/_-]+")
 
 
@@ -52,12 +62,28 @@ class OrderDesk:
         self._watchers: dict[str, set[asyncio.Event]] = {}
         bus.subscribe(OrderStateChanged, self._hear)
 
+    async def give_up_strays(self) -> None:
+        """Tell that nobody will carry the orders of brokers for which there is no queue any more. Raises StoreError.
+
+        They were left by a run with another configuration.
+        """
+        recorder = Recorder(self._ledger, self._bus, self._clock)
+        for order in await self._ledger.strays(list(self._queues)):
+            why = f"this configuration carries no orders for {order.broker}"
+            step = Next(OrderState.DEAD, f"not executed, and given up: {why}")
+            if order.state is not OrderState.QUEUED:
+                words = f"sent once, outcome unknown: {why}; look at the account before you send it again"
+                step = Next(OrderState.DEAD, words, doubtful=True)
+            recorder.enter(order, step)
+            with suppress(StoreError):  # a disk that is full: the next start tells it once more
+                await self._ledger.change(order)
+
     # Handing in
 
-    async def place(self, draft: OrderDraft, traceparent: bytes | None = None) -> Taken:
-        """Take an order in the neutral form. Raises OrderError."""
+    async def place(self, draft: OrderDraft, traceparent: bytes | None = None, key: bytes | None = None) -> Taken:
+        """Take an order in the neutral form; `key` is its `Idempotency-Key`. Raises OrderError."""
         queue = self._queue(draft.broker)
-        client_id = draft.client_id or new_client_id(self._rng)
+        client_id = draft.client_id or self._new_client_id(key)
         try:
             request = queue.profile.unsigned(queue.profile.express(draft.terms(client_id)))
         except Inexpressible as error:
@@ -99,7 +125,7 @@ class OrderDesk:
             return None
         unsigned = profile.unsigned(request)
         if kind is Kind.ORDER and not intent.client_id:
-            unsigned = profile.identified(unsigned, new_client_id(self._rng))
+            unsigned = profile.identified(unsigned, self._new_client_id(header(request.headers, KEY)))
             intent = profile.understand(unsigned)
         # What could not be looked up afterwards must not be sent without its bot.
         if not intent.client_id or profile.look(unsigned, intent, self._clock.now) is None:
@@ -109,26 +135,61 @@ class OrderDesk:
         return await queue.take(order)
 
     async def heed(self, broker: str, request: Request) -> None:
-        """A bot calls the broker directly: what it cancels must not be sent afterwards. Raises OrderError."""
+        """A bot calls the broker directly, which knows nothing of the orders that wait here.
+
+        Raises OrderError, StoreError.
+
+        What it cancels or changes is not sent afterwards: the broker will say that there is no such order, and that
+        has to be true. An order that is carried already is not sent a second time.
+        """
         queue = self._queues.get(broker)
-        if queue is None or not len(queue):
+        if queue is None:
             return
         intent = queue.profile.understand(request)
         name = intent.endpoint.name
-        if name.startswith(_CANCELS_ALL):
-            named = queue.waiting(queue.profile.lane(request))
-        elif name.startswith(_CANCELS):
-            named = [order for client_id in _ids(request, intent) if (order := queue.of_client_id(client_id))]
-        else:
-            return
-        for order in named:
-            await queue.take_back(order, "cancelled by its bot before it was sent")
+        if name in _CANCELS_ALL:
+            await queue.caught_up()
+            await self._withdraw(queue, _swept(queue, name, request))
+        elif name.startswith(_MOVES):
+            await queue.caught_up()
+            lane = queue.profile.lane(request)
+            named = (queue.of_client_id(client_id) for client_id in _ids(request, intent))
+            await self._withdraw(queue, [order for order in named if order is not None and lane.covers(order.lane)])
+        elif _KINDS.get(name) is Kind.ORDER:
+            carried = await self._carried(queue, request, intent)
+            if carried is not None and queue.profile.lane(request).account == carried.lane.account:
+                raise ConflictError(
+                    f"not sent: the sidecar has taken this order already; GET /v1/orders/{carried.id} tells how far it "
+                    f"is, and a new order needs a new id"
+                )
+
+    async def _carried(self, queue: OrderQueue, request: Request, intent: Intent) -> Order | None:
+        """The carried order that a placement repeats: an open one by its client id, or any by its key."""
+        if intent.client_id:
+            await queue.caught_up()
+            return queue.of_client_id(intent.client_id)
+        key = header(request.headers, KEY)
+        if key is None:
+            return None
+        await queue.caught_up()
+        wanted = Wanted(brokers=(queue.broker,), client_ids=(client_id_of_key(key.strip()),))
+        found = await self._ledger.select(wanted)
+        return found[0] if found else None
+
+    @staticmethod
+    async def _withdraw(queue: OrderQueue, orders: list[Order]) -> None:
+        for order in orders:
+            if not await queue.take_back(order, "cancelled by its bot before it was sent"):
+                queue.stop_sending(order, "cancelled by its bot before it was executed")
 
     async def cancel(self, order_id: str) -> Order:
         """Take an order back, or let a cancel follow it; returns what carries the cancel out. Raises OrderError."""
         order = (await self.account(order_id)).order
         queue = self._queue(order.broker)
-        if order.state.final or order.kind is Kind.CANCEL:
+        await queue.caught_up()
+        order = queue.find(order_id) or order
+        lost = order.state is OrderState.DEAD and order.may_have_been_executed
+        if (order.state.final and not lost) or order.kind is Kind.CANCEL:
             raise EndedError(f"order {order.id} is {order.state}: there is nothing to cancel")
         if await queue.take_back(order, "cancelled before it was sent"):
             return order
@@ -157,9 +218,10 @@ class OrderDesk:
 
     async def look_again(self, order_id: str) -> None:
         """Ask the broker how far a working order is."""
-        account = await self.account(order_id)
-        if account.order.state is OrderState.WORKING:
-            await self._queue(account.order.broker).look_again(order_id)
+        order = (await self.account(order_id)).order
+        queue = self._queues.get(order.broker)
+        if order.state is OrderState.WORKING and queue is not None:
+            await queue.look_again(order_id)
 
     async def wait(self, order_id: str, seconds: float, *, final: bool) -> Account:
         """What is known of an order once it is settled, or after `seconds`. Raises UnknownOrderError, StoreError.
@@ -186,6 +248,8 @@ class OrderDesk:
     async def follow(self, order_id: str) -> AsyncIterator[Account]:
         """What is known of an order, at once, after each change and in silence now and then, until its end.
 
+        In silence the broker is asked how far an order in its book is.
+
         Raises as `account` does.
         """
         with _Watch(self._watchers, order_id) as changed:
@@ -196,6 +260,8 @@ class OrderDesk:
                 if account.order.state.final:
                     return
                 await self._heard(changed, HEARTBEAT_SECONDS)
+                if account.order.state is OrderState.WORKING:
+                    await self.look_again(order_id)
 
     async def _heard(self, changed: asyncio.Event, seconds: float) -> None:
         timer = self._clock.call_later(seconds, changed.set)
@@ -213,6 +279,9 @@ class OrderDesk:
         return next((order for order in found if order is not None), None)
 
     # Making orders
+
+    def _new_client_id(self, key: bytes | None) -> str:
+        return new_client_id(self._rng) if key is None else client_id_of_key(key.strip())
 
     def _order(self, queue: OrderQueue, kind: Kind, client_id: str, request: Request, ttl: float) -> Order:
         now = self._clock.now()
@@ -269,11 +338,21 @@ class _Watch:
 
 
 def _ids(request: Request, intent: Intent) -> list[str]:
-    """The client ids of the orders that a cancel names: its own, or in a batch every word that may be one."""
-    if intent.client_id:
+    """The client ids of the orders that a cancel or a change names."""
+    if intent.client_id and intent.endpoint.name.startswith("cancel_"):
         return [intent.client_id]
-    text = unquote_plus(f"{request.query}&{request.body.decode('latin-1')}")
-    return [word for word in _NOT_IN_AN_ID.split(text) if word]
+    text = unquote_plus(f"{request.target}&{request.body.decode('latin-1')}")
+    return [word for found in _NAMED.findall(text) for word in _NOT_IN_AN_ID.split(" ".join(found)) if word]
+
+
+def _swept(queue: OrderQueue, name: str, request: Request) -> list[Order]:
+    """The orders that the broker would cancel, were they there: conditional ones or the others, never both."""
+    understand = queue.profile.understand
+    return [
+        order
+        for order in queue.waiting(queue.profile.lane(request))
+        if ("algo" in name) == ("algo" in understand(order.request).endpoint.name)
+    ]
 
 
 _KINDS: Final[Mapping[str, Kind]] = {

@@ -5,6 +5,7 @@ given up as dead, in words that say so, for a person to look at; it is never sen
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -23,6 +24,8 @@ LEAST_LOOKS: Final = 3
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _CLOSED_SECONDS: Final = 1.0
 """Pause before it is seen again whether a broker that is away may be asked."""
+
+_log = logging.getLogger("sidecar.orders")
 
 Settle = Callable[[Order, Next], None]
 
@@ -77,6 +80,9 @@ class Doubts:
             except LookupImpossible:
                 return self._settle(order, _dead("and this broker cannot be asked about it"))
             except Unanswered:
+                continue
+            except Exception as failure:  # noqa: BLE001 - whatever broke: an order in doubt is never forgotten
+                _log.error("looking for order %s stumbled: %s", order.id, type(failure).__name__)
                 continue
             if found is not None:
                 step = after_look(order, found, self._profile)

@@ -166,6 +166,16 @@ class IdempotentGateway:
             self._bus.emit(CallReplayed(self.name, key.intent.endpoint.name, told.how))
         return told.result
 
+    async def knows(self, request: Request) -> bool:
+        """Whether the same call has come before, under a key by which it would not be carried out again.
+
+        Raises StoreError.
+        """
+        key = self._key_of(request)
+        if key is None or self._keys is None:
+            return False
+        return key.text in self._underway or await self._keys.find(key.text) is not None
+
     def _key_of(self, request: Request) -> _Key | None:
         """The key by which a request may be known: its header, or its client id where that counts as one."""
         values = [value.strip() for name, value in request.headers if name.lower() == HEADER]

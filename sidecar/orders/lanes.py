@@ -2,14 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from sidecar.brokers.profile import Lane
 from sidecar.orders.order import Kind, Order
-from sidecar.words import OrderState
 
 
 class Lanes:
-    """The orders of one broker that wait for their turn. An order that is no longer `queued` is passed over."""
+    """The orders of one broker that wait for their turn. An order that does not wait any more is passed over."""
 
     def __init__(self) -> None:
         self._cancels: deque[Order] = deque()
@@ -37,6 +37,11 @@ class Lanes:
         else:
             self._lanes.setdefault(order.lane, deque()).appendleft(order)
 
+    def discard(self, order: Order) -> None:
+        """Forget an order that will not be sent; it may have been passed over already."""
+        with suppress(KeyError, ValueError):
+            self._lanes[order.lane].remove(order)
+
     def restore(self, order: Order) -> None:
         """Let an order that was to be cancelled wait on: where it stood, or in front if it was passed over."""
         if order not in self._lanes.get(order.lane, ()):
@@ -48,7 +53,7 @@ class Lanes:
         """The oldest cancel that is ready."""
         for _ in range(len(self._cancels)):
             cancel = self._cancels.popleft()
-            if cancel.state is not OrderState.QUEUED:
+            if not cancel.waits:
                 continue
             if ready(cancel):
                 return cancel
@@ -60,7 +65,7 @@ class Lanes:
         for _ in range(len(self._free)):
             key = self._free.popleft()
             lane = self._lanes[key]
-            while lane and lane[0].state is not OrderState.QUEUED:
+            while lane and not lane[0].waits:
                 lane.popleft()
             if lane and not allowed(lane[0]):
                 self._free.append(key)

@@ -83,9 +83,10 @@ class Ledger:
     async def change(self, order: Order) -> None:
         """Write an order's new state down, and return when it is on the disk."""
         answer = answer_text(order.answer)
-        values = (order.state, order.reason, order.updated_at, order.attempts, order.broker_order_id)
+        reason = order.reason.encode("utf-8", "replace").decode()  # a broker's words may hold half a surrogate pair
+        values = (order.state, reason, order.updated_at, order.attempts, order.broker_order_id)
         row = (*values, order.may_have_been_executed, answer, filled_text(order), order.id)
-        change = (order.id, order.updated_at, order.state, order.reason)
+        change = (order.id, order.updated_at, order.state, reason)
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(_UPDATE, row)
@@ -97,6 +98,11 @@ class Ledger:
         """What a restart has to go on with, in the order of acceptance."""
         query = f"{_SELECT} WHERE broker = ? AND state IN ({_marks(OPEN_STATES)}) ORDER BY seq"
         return await self._read(query, (broker, *OPEN_STATES))
+
+    async def strays(self, brokers: Sequence[str]) -> list[Order]:
+        """What earlier runs left open for other brokers than these."""
+        query = f"{_SELECT} WHERE broker NOT IN ({_marks(brokers)}) AND state IN ({_marks(OPEN_STATES)}) ORDER BY seq"
+        return await self._read(query, (*brokers, *OPEN_STATES))
 
     async def working(self, broker: str) -> int:
         """How many orders the broker was last known to have and not to have filled."""

@@ -66,6 +66,13 @@ class Order:
     guard: PriceGuard | None = None
     traceparent: bytes | None = None
     """Of the call by which it came: its transmissions belong to the same trace."""
+    recalled: str = ""
+    """Why it is not sent any more, from the moment that somebody says so; in memory alone."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may be sent when its turn comes."""
+        return self.state is OrderState.QUEUED and not self.recalled
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,12 @@ def after_call(order: Order, result: Result, profile: Profile) -> Next:
         case outcome if outcome in _ANSWERED:
             return _answered(order, answer, profile, told)
         case Outcome.FATAL:
-            reason = _words(order, answer, profile) or told
-            return Next(OrderState.REJECTED, reason, answer=answer, transmitted=fate.attempts > 0)
+            progress = profile.progress(order.request, answer)
+            if progress is None and fate.source == "broker":
+                # The key, the signature or the clock: signed anew, the order may be taken.
+                return Next(OrderState.QUEUED, f"not executed: {told}", transmitted=True)
+            reason = progress.detail if progress is not None else told
+            return Next(OrderState.REJECTED, reason or told, answer=answer, transmitted=fate.attempts > 0)
         case _:
             hold = 0.0 if fate.attempts else _hold(answer)
             return Next(OrderState.QUEUED, f"not executed: {told}", transmitted=fate.attempts > 0, hold=hold)
@@ -77,11 +81,6 @@ def _answered(order: Order, answer: Answer, profile: Profile, told: str) -> Next
         return Next(OrderState.IN_DOUBT, reason, transmitted=True, doubtful=True)
     reason = progress.detail or told
     return Next(progress.state, reason, progress.broker_order_id, answer, transmitted=True, filled=progress.filled)
-
-
-def _words(order: Order, answer: Answer, profile: Profile) -> str:
-    progress = profile.progress(order.request, answer)
-    return "" if progress is None else progress.detail
 
 
 def _hold(answer: Answer) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from random import Random
 from typing import Final
 
@@ -11,7 +11,6 @@ from sidecar.clock import Cancellable, Clock
 from sidecar.config.model import Queue
 from sidecar.orders.book import Book
 from sidecar.orders.carrier import Carrier
-from sidecar.orders.errors import UnrecordedError
 from sidecar.orders.lanes import Lanes
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next
@@ -30,20 +29,14 @@ FIRST_BACKOFF_SECONDS: Final = 1.0
 LONGEST_BACKOFF_SECONDS: Final = 30.0
 _JITTER: Final = (0.7, 1.3)
 _STUMBLE_SECONDS: Final = 1.0
-_DISK_SECONDS: Final = 2.0
-"""Pause before a cancel that the disk did not take is tried again."""
 
 _log = logging.getLogger("sidecar.orders")
 
 Arrive = Callable[[Order, Next], None]
-TakeBack = Callable[[Order, str], Awaitable[bool]]
 
 
 class Pump:
-    """Takes orders out of their lanes, one turn each; `arrive` is called with the step that a turn ended with.
-
-    `take_back` cancels an order that waits, and tells whether it could; it raises UnrecordedError.
-    """
+    """Takes orders out of their lanes, one turn each; `arrive` is called with the step that a turn ended with."""
 
     def __init__(
         self,
@@ -53,7 +46,6 @@ class Pump:
         settings: Queue,
         *,
         arrive: Arrive,
-        take_back: TakeBack,
         bus: Bus,
         clock: Clock,
         rng: Random,
@@ -63,7 +55,6 @@ class Pump:
         self._book = book
         self._settings = settings
         self._arrive = arrive
-        self._take_back = take_back
         self._clock = clock
         self._rng = rng
         self._lanes = Lanes()
@@ -106,7 +97,13 @@ class Pump:
 
     def restore(self, order: Order) -> None:
         """Let an order that was to be taken back wait on."""
+        self._book.watch(order)
         self._lanes.restore(order)
+        self._wake.set()
+
+    def discard(self, order: Order) -> None:
+        """Forget an order that was taken back; a cancel may have waited for that."""
+        self._lanes.discard(order)
         self._wake.set()
 
     def has(self, order: Order) -> bool:
@@ -146,8 +143,10 @@ class Pump:
         now = self._clock.now()
         for order in self._book.expired(now):
             # One whose turn has come is stopped on its way, if it is not sent in time.
-            if order.id not in self._turns:
-                words = f"not sent: it could not be for {now - order.created_at:.0f} s; {order.reason}"
+            if order.waits and order.id not in self._turns:
+                self._not_before.pop(order.id, None)
+                done = "executed" if order.attempts else "sent"
+                words = f"not {done}: it could not be for {now - order.created_at:.0f} s; {order.reason}"
                 self._arrive(order, Next(OrderState.EXPIRED, words))
 
     def _next(self) -> Order | None:
@@ -155,6 +154,9 @@ class Pump:
             return None
         cancel = self._lanes.take_cancel(self._may_go)
         if cancel is not None:
+            target = self._book.target(cancel)
+            if target is not None and target.waits:
+                target.recalled = "cancelled before it was executed"  # at once, so that it is not sent meanwhile
             return cancel
         if not self._reachable() or self._clock.monotonic() < self._hold_until or self._pace.wait() > 0:
             return None
@@ -169,24 +171,24 @@ class Pump:
 
     def _may_go(self, cancel: Order) -> bool:
         target = self._book.target(cancel)
-        on_its_way = target is not None and target.id in self._turns
-        return not on_its_way and self._clock.monotonic() >= self._not_before.get(cancel.id, float("-inf"))
+        moving = target is not None and (target.id in self._turns or bool(target.recalled))
+        return not moving and self._clock.monotonic() >= self._not_before.get(cancel.id, float("-inf"))
 
     def _alarm(self) -> Cancellable:
         """Wake up when something may have become possible without an event."""
         now = self._clock.monotonic()
-        moments = [now + self._gateway.opens_in, self._hold_until, now + self._pace.wait(), *self._not_before.values()]
+        moments = [now + LONGEST_BACKOFF_SECONDS, now + self._gateway.opens_in, self._hold_until]
+        moments += [now + self._pace.wait(), *self._not_before.values()]
         if self._book.next_expiry is not None:
             moments.append(now + self._book.next_expiry - self._clock.now())
-        later = [moment for moment in moments if moment > now]
-        return self._clock.call_later(min(later, default=now + LONGEST_BACKOFF_SECONDS) - now, self._wake.set)
+        return self._clock.call_later(min(moment for moment in moments if moment > now) - now, self._wake.set)
 
     # One turn
 
     async def _turn(self, order: Order) -> None:
         step: Next | None = None
         try:
-            step = await self._without_the_broker(order) or await self._carrier.carry(order)
+            step = await self._kept_from_going(order) or await self._carrier.carry(order)
         except Exception as failure:  # noqa: BLE001 - whatever broke: an order is never forgotten
             _log.error("order %s failed inside the sidecar: %s", order.id, type(failure).__name__)
             step = Next(OrderState.IN_DOUBT, "the sidecar failed on it", transmitted=True, doubtful=True)
@@ -202,22 +204,29 @@ class Pump:
         self._arrive(order, step)
         self._wake.set()
 
-    async def _without_the_broker(self, cancel: Order) -> Next | None:
-        """An order that came back unexecuted must not go again; its broker would only say that it does not know it."""
+    async def _kept_from_going(self, cancel: Order) -> Next | None:
+        """The end of a cancel whose order came back unexecuted, and is not sent again; None for everything else."""
         target = self._book.target(cancel)
-        try:
-            if target is None or not await self._take_back(target, "cancelled before it was sent again"):
-                return None
-        except UnrecordedError as error:
-            return Next(OrderState.QUEUED, str(error), hold=_DISK_SECONDS)
-        return Next(OrderState.CANCELLED, "its order had not been executed, and will not be sent again")
+        if target is None or target.state is not OrderState.QUEUED:
+            return None
+        step = Next(OrderState.CANCELLED, target.recalled)
+        # The cancel is on the disk: whatever happens now, the next start comes to the same end.
+        await self._carrier.recorder.enter_and_save(target, step)
+        self._lanes.discard(target)
+        self._arrive(target, step)
+        return Next(OrderState.CANCELLED, "its order had not been executed, and will not be")
 
     def _bounded(self, order: Order, step: Next) -> Next:
         target = self._book.target(order)
         if step.state is OrderState.REJECTED and target is not None and target.state is OrderState.IN_DOUBT:
             # That the order is not found proves nothing yet: the cancel has to outlast the doubt.
             return Next(OrderState.QUEUED, f"its order is in doubt itself; {step.reason}", transmitted=True)
-        if step.state is not OrderState.QUEUED or order.attempts < self._settings.attempts:
+        if step.state is not OrderState.QUEUED:
+            return step
+        if order.recalled:
+            return Next(OrderState.CANCELLED, order.recalled)
+        # A cancel is tried as long as it is wanted: the order that it is for may be filled at any time.
+        if order.kind is Kind.CANCEL or order.attempts < self._settings.attempts:
             return step
         words = f"given up after {order.attempts} attempts, none of which was executed; {step.reason}"
         return Next(OrderState.DEAD, words)

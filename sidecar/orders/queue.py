@@ -39,6 +39,7 @@ _LOOK_SECONDS: Final = 1.0
 _TARGET_SECONDS: Final = 2.0
 """Pause before a cancel that was found not to be executed is sent again."""
 _PROGRESS_SECONDS: Final = 5.0
+_CATCH_UP_SECONDS: Final = 2.0
 _FINISH_SECONDS: Final = 1.0
 """A disk that is full would be tried for ever: the next start asks the broker instead."""
 
@@ -82,19 +83,10 @@ class OrderQueue:
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
-        self._pump = Pump(
-            gateway,
-            carrier,
-            self._book,
-            settings,
-            arrive=self._arrived,
-            take_back=self._taken_back,
-            bus=bus,
-            clock=clock,
-            rng=rng,
-        )
+        self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
-        self._taking = 0
+        self._takes: set[asyncio.Task[Any]] = set()
+        self._recalls: dict[str, asyncio.Task[bool]] = {}
         self._chores: set[asyncio.Task[Any]] = set()
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
@@ -144,8 +136,8 @@ class OrderQueue:
 
     async def finish(self) -> None:
         """Cut short what is still under way, and write down what became of it; only after `wind_down`."""
-        await self._doubts.stop()
         await self._pump.finish(_FINISH_SECONDS)
+        await self._doubts.stop()
         if self._chores:
             await asyncio.wait(self._chores, timeout=_FINISH_SECONDS)
         for chore in self._chores:
@@ -158,17 +150,22 @@ class OrderQueue:
 
         Raises QueueFullError, ConflictError, UnrecordedError, DoubtfullyRecordedError or StoppingError.
         """
-        return await asyncio.shield(self._chore(self._take(order)))
+        take = self._chore(self._take(order))
+        self._takes.add(take)
+        take.add_done_callback(self._takes.discard)
+        return await asyncio.shield(take)
+
+    async def caught_up(self) -> None:
+        """Return when the orders that are just being taken are; a slow disk keeps nobody waiting for long."""
+        if self._takes:
+            await asyncio.wait(self._takes, timeout=_CATCH_UP_SECONDS)
 
     async def _take(self, order: Order) -> Taken:
-        self._taking += 1
         try:
             return await self._written_or_known(order)
         except OrderError as error:
             self._bus.emit(OrderRefused(self.broker, error.reason))
             raise
-        finally:
-            self._taking -= 1
 
     async def _written_or_known(self, order: Order) -> Taken:
         try:
@@ -197,11 +194,13 @@ class OrderQueue:
         if self._stopping:
             raise StoppingError("not taken: the sidecar is being stopped")
         # A cancel makes room; it must not wait for it.
-        if order.kind is Kind.ORDER and len(self._book) + self._taking > self.settings.size:
+        if order.kind is Kind.ORDER and len(self._book) + len(self._takes) > self.settings.size:
             raise QueueFullError(
                 f"not taken: {len(self._book)} orders for {self.broker} wait or are on their way, "
                 f"and brokers.{self.broker}.queue.size is {self.settings.size}; try again when some have ended"
             )
+        if (same := self._book.same_cancel(order)) is not None:
+            return Taken(same, known=True)
         order.state, order.reason = await self._beginning(order)
         order.updated_at = self._clock.now()
         known = await self._recorded(order)
@@ -226,7 +225,7 @@ class OrderQueue:
 
     async def _beginning(self, order: Order) -> tuple[OrderState, str]:
         target = self._book.target(order)
-        if target is not None and await self._taken_back(target, "cancelled before it was sent"):
+        if target is not None and await self.take_back(target, "cancelled before it was sent"):
             return OrderState.CANCELLED, "its order had not been sent, and will not be"
         if not self._gateway.can_trade:
             return OrderState.QUEUED, "waits for the broker"
@@ -242,23 +241,35 @@ class OrderQueue:
 
     async def take_back(self, order: Order, reason: str) -> bool:
         """Cancel an order that has not been sent; tells whether that was so. Raises UnrecordedError."""
-        return await asyncio.shield(self._chore(self._taken_back(order, reason)))
+        recall = self._recalls.get(order.id)
+        if recall is None:
+            if not order.waits or self._pump.has(order) or self._book.find(order.id) is not order:
+                return False
+            order.recalled = reason  # at once, so that it is not sent meanwhile
+            recall = self._recalls[order.id] = self._chore(self._taken_back(order))
+            recall.add_done_callback(lambda _: self._recalls.pop(order.id, None))
+        return await asyncio.shield(recall)
 
-    async def _taken_back(self, order: Order, reason: str) -> bool:
-        if order.state is not OrderState.QUEUED or self._pump.has(order):
-            return False
-        order.state = OrderState.CANCELLED  # at once, so that it is not sent meanwhile
+    async def _taken_back(self, order: Order) -> bool:
+        reason = order.recalled
         try:
-            await self._ledger.change(replace(order, reason=reason, updated_at=self._clock.now()))
+            await self._ledger.change(
+                replace(order, state=OrderState.CANCELLED, reason=reason, updated_at=self._clock.now())
+            )
         except StoreError as error:
-            order.state = OrderState.QUEUED
+            order.recalled = ""
             self._pump.restore(order)
             words = "not cancelled: the state file does not take it, and the order still waits to be sent"
             raise UnrecordedError(words) from error
-        order.state = OrderState.QUEUED
         self._recorder.enter(order, Next(OrderState.CANCELLED, reason))
         self._book.remove(order)
+        self._pump.discard(order)
         return True
+
+    def stop_sending(self, order: Order, reason: str) -> None:
+        """Let an order that is on its way go out no further time, should this one turn out not to be executed."""
+        if self._pump.has(order):
+            order.recalled = reason
 
     # What can be read
 
@@ -337,7 +348,7 @@ class OrderQueue:
         with suppress(StoreError):
             wanted = Wanted(brokers=(self.broker,), client_ids=(cancel.client_id,))
             for target in await self._ledger.select(wanted):
-                await self._look_again(target.id)
+                await self.look_again(target.id)
 
     def _chore(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         chore = asyncio.create_task(work)

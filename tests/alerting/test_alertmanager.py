@@ -45,7 +45,7 @@ class Alertmanager:
 
 
 class Bench:
-    def __init__(self, peers: int = 1) -> None:
+    def __init__(self, peers: int = 1, runbooks: str = "") -> None:
         self.clock = VirtualClock(now=0.0)
         bus = Bus(self.clock)
         self.results: list[str] = []
@@ -55,6 +55,7 @@ class Bench:
         pusher = Pusher(
             [peer.post for peer in self.peers],
             labels={"bot": "momentum", "namespace": "trading"},
+            runbooks=runbooks,
             refresh_seconds=60,
             registry=self.registry,
             bus=bus,
@@ -95,9 +96,30 @@ def test_an_alert_carries_the_labels_of_its_rule() -> None:
         "bot": "momentum",
         "namespace": "trading",
     }
-    assert alert["annotations"]["summary"] == TYPES[AUTH].meaning
-    assert "-2015" in alert["annotations"]["description"]
     assert (seconds(alert["startsAt"]), seconds(alert["endsAt"])) == (0, 240)
+
+
+@pytest.mark.parametrize(
+    ("runbooks", "page"),
+    [
+        ("", {}),
+        ("https://wiki.example/sidecar", {"runbook_url": "https://wiki.example/sidecar/SidecarAuthFailed.md"}),
+        ("https://wiki.example/sidecar/", {"runbook_url": "https://wiki.example/sidecar/SidecarAuthFailed.md"}),
+    ],
+)
+def test_an_alert_says_what_to_do_once_and_where_to_read_on(runbooks: str, page: dict[str, str]) -> None:
+    async def story(bench: Bench) -> None:
+        bench.registry.happened(AUTH, B, "orders", {"code": "-2015"})
+        await bench.clock.sleep(1)
+
+    ((_, (alert,)),) = Bench(runbooks=runbooks).play(story).peers[0].told
+
+    assert alert["annotations"] == {
+        "summary": "The broker does not accept the bot's key",
+        "description": "auth_failed: once since 1970-01-01 00:00:00 UTC\ncode -2015",
+        "action": TYPES[AUTH].suggestion,
+        **page,
+    }
 
 
 @pytest.mark.parametrize("kind", [kind for kind, known in TYPES.items() if not known.push])

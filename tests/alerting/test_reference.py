@@ -1,12 +1,12 @@
 """The table from event to phone has no gap, and the page shows it."""
 
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from sidecar.alerting import reference
+from sidecar.alerting.alertmanager import advice
 from sidecar.alerting.routes import pauses
 from sidecar.alerting.types import TYPES, ErrorType
 from sidecar.config.model import Throttle
@@ -14,11 +14,12 @@ from sidecar.telemetry.metrics import Metrics
 from tests.telemetry.seen_samples import SHAPE
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "alerts" / "rules"
+RULES = reference.rules()
+PAGE = (ROOT / reference.FILE).read_text()
 
 
 def test_the_committed_page_is_what_the_code_would_write() -> None:
-    assert (ROOT / reference.FILE).read_text() == reference.text(), "run `make reference`"
+    assert reference.text() == PAGE, "run `make reference`"
 
 
 def test_every_type_is_known_in_full() -> None:
@@ -46,13 +47,30 @@ def test_every_type_is_a_series_before_it_happens(kind: ErrorType) -> None:
         assert labels in families["sidecar_errors_unresolved"]
 
 
-def rules() -> dict[str, dict[str, Any]]:
-    files = [yaml.safe_load(file.read_text()) for file in sorted(RULES.glob("*.yaml"))]
-    found = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
-    return {rule["alert"]: rule for rule in found}
+HAPPENS = [kind for kind in ErrorType if reference.causes(kind)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ErrorType if reference.causes(kind)])
+@pytest.mark.parametrize("kind", HAPPENS)
 def test_every_type_that_happens_has_its_rule_with_the_same_labels(kind: ErrorType) -> None:
-    labels = rules()[TYPES[kind].alert]["labels"]
+    labels = RULES[TYPES[kind].alert]["labels"]
     assert (labels["error_type"], labels["severity"]) == (str(kind), str(TYPES[kind].severity))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HAPPENS if TYPES[kind].push])
+def test_a_pushed_alert_says_the_same_as_its_rule(kind: ErrorType) -> None:
+    """They are one alert, and whoever spoke last is read: its end must look like its beginning."""
+    runbooks, _, _ = RULES[TYPES[kind].alert]["annotations"]["runbook_url"].rpartition("/")
+    fixed = {name: words for name, words in RULES[TYPES[kind].alert]["annotations"].items() if name != "description"}
+    assert advice(kind, runbooks) == fixed
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_every_alert_is_on_the_page_once_with_its_type_its_severity_and_its_runbook(alert: str) -> None:
+    (row,) = re.findall(rf"^\|.*\[`{alert}`\].*$", PAGE, re.MULTILINE)
+    labels = RULES[alert]["labels"]
+    cells = [cell.strip() for cell in row.split("|")]
+    assert f"`{labels['error_type']}`" in cells
+    assert labels["severity"] in cells
+    (linked,) = re.findall(r"\]\((.+?)\)", row)
+    assert (ROOT / reference.FILE.parent / linked).resolve() == ROOT / "alerts" / "runbooks" / f"{alert}.md"
+    assert (ROOT / "alerts" / "runbooks" / f"{alert}.md").exists()

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from email.message import EmailMessage
 
 import pytest
 import structlog
@@ -17,6 +18,7 @@ from sidecar.alerting.messages import Message
 from sidecar.alerting.senders import AppriseSender
 from sidecar.telemetry.logs import configure
 from sidecar.words import Severity
+from tests.alerting.mail import mailbox
 from tests.alerting.sink import Sink
 from tests.alerting.sink import sink as listening
 
@@ -96,6 +98,34 @@ async def test_a_webhook(sink: Sink) -> None:
         (FIRING.title, FIRING.body, "failure"),
         (OVER.title, OVER.body, "success"),
     ]
+
+
+async def test_mail() -> None:
+    letters: list[EmailMessage] = []
+    with mailbox(letters.append) as port:
+        sender = AppriseSender(
+            SecretStr(f"mailto://127.0.0.1:{port}?from=sidecar@bots.example&to=desk@company.example&mode=insecure")
+        )
+        assert await sender.send(FIRING) == ""
+
+    (letter,) = letters
+    assert (letter["To"], letter["Subject"]) == ("desk@company.example", FIRING.title)
+    assert "sidecar@bots.example" in letter["From"]
+    body = letter.get_body(("plain", "html"))
+    assert body is not None
+    assert "3 times" in body.get_content()
+    assert "Look." in body.get_content()
+
+
+async def test_a_mail_server_that_is_away_is_told() -> None:
+    with mailbox(print) as port:
+        pass
+    url = f"mailto://127.0.0.1:{port}?from=sidecar@bots.example&to=desk@company.example&mode=insecure"
+
+    failure = await AppriseSender(SecretStr(url)).send(FIRING)
+
+    assert failure
+    assert "company" not in failure
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])

@@ -1,15 +1,19 @@
 """What arrives on the phone."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from tests.alerts.amtool import channel, config, render
 from tests.alerts.cases import CASES
-from tests.alerts.promtool import BOT, BROKER, RUNBOOKS, Case
+from tests.alerts.promtool import ALERTS, BOT, BROKER, RUNBOOKS, Case
+
+DASHBOARDS = ALERTS.parent / "dashboards" / "json"
 
 TELEGRAM_MOST = 4096
 """Characters of one Telegram message. [doc] core.telegram.org, sendMessage."""
@@ -33,6 +37,11 @@ def alert(case: Case, *, over: bool = False, **further: str) -> dict[str, Any]:
         "startsAt": "2026-11-22T03:04:05Z",
         "endsAt": "2026-11-22T03:34:05Z" if over else "0001-01-01T00:00:00Z",
     }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
 
 
 def _setting(receiver: str, kind: str) -> Mapping[str, Any]:
@@ -63,7 +72,7 @@ def test_chat_tells_what_where_since_when_what_to_do_and_where_to_look(tmp_path:
         "binance has refused the key of momentum. Times in the last 30 minutes: 1.\n"
         ":point_right: Check the key, its permissions and its allowed addresses at the broker.\n"
         "<https://runbooks.example/broker-sidecar/SidecarAuthFailed.md|Runbook> · "
-        "<https://grafana.example/d/sidecar-broker?var-bot=momentum&var-broker=binance|Dashboard> · "
+        "<https://grafana.example/d/sidecar-broker?var-bot=momentum&var-namespace=desk&var-broker=binance|Dashboard> · "
         "<https://traces.example/t/1|Trace>"
     )
 
@@ -98,16 +107,26 @@ def test_a_page_has_the_whole_story_and_links(tmp_path: Path) -> None:
         "binance has refused the key of momentum. Times in the last 30 minutes: 1.\n"
         "Do: Check the key, its permissions and its allowed addresses at the broker.\n"
         "Runbook: https://runbooks.example/broker-sidecar/SidecarAuthFailed.md\n"
-        "Dashboard: https://grafana.example/d/sidecar-broker?var-bot=momentum&var-broker=binance"
+        "Dashboard: https://grafana.example/d/sidecar-broker?var-bot=momentum&var-namespace=desk&var-broker=binance"
     )
     links = [render(tmp_path, link["href"], one) for link in PAGER["links"]]
     assert links == [
         "https://runbooks.example/broker-sidecar/SidecarAuthFailed.md",
-        "https://grafana.example/d/sidecar-broker?var-bot=momentum&var-broker=binance",
+        "https://grafana.example/d/sidecar-broker?var-bot=momentum&var-namespace=desk&var-broker=binance",
     ]
     assert render(tmp_path, PAGER["client_url"], one) == (
         "https://alertmanager.example/#/alerts?filter=%7Bbot%3D%22momentum%22%7D"
     )
+
+
+@pytest.mark.parametrize("case", [KEY, DISK], ids=lambda case: case.alert)
+def test_the_dashboard_that_is_linked_exists_and_knows_what_it_is_asked_for(case: Case, tmp_path: Path) -> None:
+    link = urlsplit(render(tmp_path, PAGER["links"][1]["href"], [alert(case)]))
+    boards = {board["uid"]: board for board in map(_read, DASHBOARDS.glob("*.json"))}
+    known = {variable["name"] for variable in boards[link.path.removeprefix("/d/")]["templating"]["list"]}
+    asked = {name.removeprefix("var-"): value for name, value in parse_qsl(link.query, keep_blank_values=True)}
+    assert asked == case.labels
+    assert asked.keys() <= known
 
 
 def test_fifty_at_once_fit_into_one_message_whose_tags_are_whole(tmp_path: Path) -> None:

@@ -64,6 +64,9 @@ class FakeGateway:
         answer = self.answer if isinstance(self.answer, Answer) else await self.answer(request)
         return Result(answer, Fate(Outcome.OK, attempts=2, waited=1.5))
 
+    async def knows(self, request: Request) -> bool:  # noqa: ARG002 - the protocol's
+        return False
+
     def refuse(self, kind: RefusalKind, message: str) -> Result:
         body = f'{{"code":-1000,"msg":"{message}"}}'.encode()
         answer = Answer(400, ((b"Content-Type", b"application/json"),), body)

@@ -66,7 +66,7 @@ async def test_an_error_is_told_with_all_that_helps(kept: Kept) -> None:
     }
     assert (error["first"], error["last"], error["resolved"], error["resolved_at"]) == (START, START, False, None)
     assert error["context"] == {"code": "-2015"}
-    assert error["suggestion"].startswith("Check the API key")
+    assert error["suggestion"].startswith("Check the key")
     assert await kept.get(f"/v1/errors/{error['id']}") == error
 
 

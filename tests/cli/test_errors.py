@@ -55,7 +55,7 @@ async def test_the_list_says_what_lasts_and_what_to_do(running: Running, capsys:
     assert first.split()[1:5] == ["critical", "auth_failed", "oanda", "orders"]
     assert first.endswith("lasts")
     assert second.endswith("over (over)")
-    assert "auth_failed: Check the API key" in shown
+    assert "auth_failed: Check the key" in shown
 
 
 async def test_an_error_that_is_not_critical_is_no_bad_exit(running: Running) -> None:

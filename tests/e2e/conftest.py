@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.day import Day, lived
+from tests.e2e.night import Night, spent
 from tests.e2e.stack import QUICK, Sidecar, Simulated
+
+_TOLD = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +70,22 @@ def day(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: S
     """A day on which everything went wrong once; of a session, because it takes long."""
     with lived(tmp_path_factory.mktemp("observed"), tmp_path_factory.mktemp("prometheus"), _binance, _oanda) as day:
         yield day
+
+
+@pytest.fixture(scope="session")
+def night(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated
+) -> Iterator[Night]:
+    """A night on which three bots had trouble; of a session, because it takes long."""
+    with spent(tmp_path_factory.mktemp("night"), _binance, _oanda) as night:
+        request.config.stash[_TOLD] = night.sinks.table()
+        yield night
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show who was told of what, and how often."""
+    told = config.stash.get(_TOLD, [])
+    if told:
+        terminalreporter.section("who was told what in the night")
+        for line in told:
+            terminalreporter.write_line(line)

@@ -58,7 +58,7 @@ def lived(folder: Path, scraping: Path, binance: Simulated, oanda: Simulated) ->
         )
         target = f"127.0.0.1:{sidecar.scrape}"
         # First, because it looks for its targets five seconds after its start.
-        prometheus = stack.enter_context(Prometheus.scraping(scraping, target))
+        prometheus = stack.enter_context(Prometheus.scraping(scraping, [target]))
         sidecar.start()
         stack.callback(sidecar.stop)
         day = Day(sidecar, prometheus, collected, raw)

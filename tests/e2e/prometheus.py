@@ -6,7 +6,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +29,13 @@ class Series:
 
 
 class Prometheus:
-    """A server that scrapes one sidecar; its storage is in `folder`."""
+    """A server that scrapes sidecars; its storage is in `folder`."""
 
-    def __init__(self, folder: Path, target: str, rules: Path | None = None, alertmanager: str = "") -> None:
+    def __init__(self, folder: Path, targets: Sequence[str], rules: Path | None = None, alertmanager: str = "") -> None:
         """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`."""
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "prometheus.yml"
-        scraped = [{"job_name": "sidecar", "static_configs": [{"targets": [target]}]}]
+        scraped = [{"job_name": "sidecar", "static_configs": [{"targets": list(targets)}]}]
         interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
         settings: dict[str, Any] = {"global": {"scrape_interval": interval}, "scrape_configs": scraped}
         if rules is not None:
@@ -51,6 +51,8 @@ class Prometheus:
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address={self.url.removeprefix('http://')}",
                     "--enable-feature=exemplar-storage",
+                    # An alert is told again so often, and lapses when it was not told for four times as long.
+                    "--rules.alert.resend-delay=4s",
                 ],
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -58,9 +60,11 @@ class Prometheus:
 
     @classmethod
     @contextmanager
-    def scraping(cls, folder: Path, target: str, rules: Path | None = None, alertmanager: str = "") -> Iterator[Self]:
-        """Scrape `host:port` until the block ends."""
-        prometheus = cls(folder, target, rules, alertmanager)
+    def scraping(
+        cls, folder: Path, targets: Sequence[str], rules: Path | None = None, alertmanager: str = ""
+    ) -> Iterator[Self]:
+        """Scrape each `host:port` until the block ends."""
+        prometheus = cls(folder, targets, rules, alertmanager)
         try:
             prometheus._wait_until_ready()
             yield prometheus

@@ -1,10 +1,13 @@
 """What the rendered parts have to do with one another."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from helm.generate import CHART
 from sidecar.app import AUDIT_SECONDS, DRAIN_SECONDS, TRACES_SECONDS
+from tests.config.support import BINANCE, accepted
 from tests.helm import chart
 from tests.helm.cases import EVERYTHING, NOTHING, case
 from tests.helm.chart import MINIMAL, Object
@@ -98,6 +101,17 @@ def test_the_configuration_names_the_places_that_are_mounted() -> None:
     assert [place for place in places if not any(place.startswith(f"{mount}/") for mount in mounts)] == []
 
 
+def test_the_sidecars_own_alerts_link_the_same_runbooks_as_the_rules() -> None:
+    def told(*values: chart.Values) -> str:
+        config = chart.configuration(wired({"rules": {"runbookUrl": "https://wiki.example/sidecar/"}}, *values))
+        found: str = config["alerting"]["alertmanager"]["runbook_url"]
+        return found
+
+    own: chart.Values = {"config": {"alerting": {"alertmanager": {"runbook_url": "https://own.example"}}}}
+    assert told() == "https://wiki.example/sidecar"
+    assert told(own) == "https://own.example"
+
+
 def test_no_tcp_is_said_to_the_sidecar_and_to_the_bot() -> None:
     objects = chart.render(case("socket-only"))
     assert chart.configuration(objects)["listen"]["tcp"] is None
@@ -117,7 +131,23 @@ def test_who_the_pod_is_comes_from_the_pod() -> None:
         "POD_NAME": "metadata.name",
         "POD_NAMESPACE": "metadata.namespace",
         "NODE_NAME": "spec.nodeName",
+        "SIDECAR_ALERTING__ALERTMANAGER__LABELS__NAMESPACE": "metadata.namespace",
     }
+
+
+def test_a_namespace_of_the_users_takes_the_place_of_the_pods() -> None:
+    alertmanager = {"url": "http://alertmanager:9093", "labels": {"namespace": "desk"}}
+    objects = wired({"config": {"alerting": {"alertmanager": alertmanager}}})
+    assert chart.configuration(objects)["alerting"]["alertmanager"]["labels"] == {"namespace": "desk"}
+    names = [one["name"] for one in chart.sidecar(objects)["env"]]
+    assert "POD_NAMESPACE" in names
+    assert [name for name in names if name.startswith("SIDECAR_ALERTING")] == []
+
+
+def test_the_sidecar_tells_alertmanager_its_namespace_from_its_environment(tmp_path: Path) -> None:
+    (name,) = (one["name"] for one in chart.sidecar(wired())["env"] if one["name"].endswith("__NAMESPACE"))
+    config = accepted(tmp_path, BINANCE, {name: "trading"}).config
+    assert config.alerting.alertmanager.labels == {"namespace": "trading"}
 
 
 def test_a_variable_of_the_users_takes_the_place_of_the_charts() -> None:

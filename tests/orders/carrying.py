@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from sidecar.calls.transport import MaybeSent, NotSent
+from sidecar.clock import VirtualClock
 from sidecar.config.model import Broker
 from sidecar.health.prober import Prober
 from sidecar.orders.desk import Account, OrderDesk
@@ -35,6 +36,7 @@ FATES = (
     "lost",
     "lost and done",
     "margin",
+    "unauthorised",
 )
 """What can become of a transmission; the first word is what the sidecar hears, `and done` what it does not."""
 
@@ -111,6 +113,8 @@ class BookBroker:
                 return answer(503, UNKNOWN_WORDS)
             case "lost":
                 raise MaybeSent("reset", "ConnectionResetError")
+            case "unauthorised":
+                return answer(401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."})
             case "margin":
                 return answer(400, {"code": -2019, "msg": "Margin is insufficient."})
         return answer(200, self._told(self.book[client_id]))
@@ -136,11 +140,18 @@ class BookBroker:
 
 
 class FlakyStore(InlineStore):
-    """A store on a disk that is full while `full` says so."""
+    """A store on a disk that is full while `full` says so, after each write has taken some seconds."""
 
     full = False
+    takes = 0.0
+
+    def __init__(self, path: Path, clock: VirtualClock) -> None:
+        super().__init__(path)
+        self._clock = clock
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self.takes:
+            await self._clock.sleep(self.takes)
         if self.full:
             raise StoreFullError("the disk is full")
         return await super().write(work)
@@ -162,6 +173,7 @@ class Shop:
         self.broker = BookBroker(self.bench, fates, takes=takes)
         self.told: list[Event] = []
         self.lives = 0
+        self.full_at_start = False
         self.store: FlakyStore
         self.queue: OrderQueue
         self.desk: OrderDesk
@@ -171,7 +183,7 @@ class Shop:
 
         async def main() -> T:
             bench = self._bench()
-            self.store = FlakyStore(self.path)
+            self.store = FlakyStore(self.path, self.clock)
             await self.store.open()
             bus, profile = bench.gateway._bus, bench.gateway._profile
             settings = Broker.model_validate(self.settings)
@@ -187,6 +199,7 @@ class Shop:
                 rng=bench.gateway._rng,
             )
             self.desk = OrderDesk({"binance": self.queue}, ledger, bus=bus, clock=self.clock, rng=bench.gateway._rng)
+            self.store.full = self.full_at_start
             await self.queue.restore()
             await self.queue.recover(recovery)
             self.queue.start()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.words import OrderState
-from tests.orders.carrying import FATES, Shop
+from tests.orders.carrying import FATES, Shop, cancelling
 
 SETTINGS: dict[str, Any] = {
     "breaker": {"failures": 10_000, "minimum_calls": 10_000},
@@ -18,11 +18,12 @@ SETTINGS: dict[str, Any] = {
 EXECUTED = {OrderState.FILLED, OrderState.WORKING}
 NOT_EXECUTED = {OrderState.REJECTED, OrderState.CANCELLED, OrderState.EXPIRED}
 
+ACTS = ("order", "order", "cancel", "own cancel", "away", "back", "disk full", "disk free")
 moments = st.floats(0, 30)
 lives = st.lists(
     st.tuples(
         st.lists(
-            st.tuples(moments, st.sampled_from(["order", "order", "cancel", "away", "back", "disk full", "disk free"])),
+            st.tuples(moments, st.sampled_from(ACTS)),
             max_size=6,
         ),
         moments,
@@ -62,6 +63,8 @@ def test_orders_are_executed_at_most_once_and_told_truly(
         if state is OrderState.DEAD and not doubtful:
             assert client_id not in executed
     assert set(executed) <= set(trial.accepted)
+    for client_id, placements in trial.recalled.items():
+        assert shop.broker.placements(client_id) == placements, f"{client_id} was sent after its bot had cancelled it"
 
 
 class _Trial:
@@ -70,6 +73,8 @@ class _Trial:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.accepted: dict[str, str] = {}
+        self.recalled: dict[str, int] = {}
+        """How often orders had been transmitted when their bot cancelled them at the broker itself."""
         self.placed = 0
 
     async def live(self, steps: list[tuple[float, str]], rest: float) -> None:
@@ -91,6 +96,10 @@ class _Trial:
                 self.accepted[taken.order.client_id] = taken.order.id
             case "cancel" if self.accepted:
                 await shop.desk.cancel(list(self.accepted.values())[-1])
+            case "own cancel" if self.accepted:
+                client_id = list(self.accepted)[-1]
+                await shop.desk.heed("binance", cancelling(client_id))
+                self.recalled[client_id] = shop.broker.placements(client_id)
             case "away" | "back":
                 shop.broker.away = what == "away"
             case "disk full" | "disk free":

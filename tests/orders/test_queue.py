@@ -10,7 +10,7 @@ from sidecar.wire import Request
 from sidecar.words import OrderState
 from tests.orders.carrying import Shop, body, cancelling, proxied
 
-NOT_EXECUTED = ("definite", "limited", "unreachable")
+NOT_EXECUTED = ("definite", "limited", "unreachable", "unauthorised")
 IN_DOUBT = ("ambiguous", "lost")
 
 

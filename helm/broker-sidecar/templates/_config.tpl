@@ -24,6 +24,10 @@
 {{- $_ := set $config "scrape" (dict "address" (printf "%s:%d" .Values.sidecar.scrape.host (int .Values.sidecar.scrape.port))) -}}
 {{- $_ := set $config "state" (merge (dict "path" "/var/lib/sidecar/state.db") (default dict $config.state)) -}}
 {{- $_ := set $config "audit" (merge (dict "directory" "/var/lib/sidecar/audit") (default dict $config.audit)) -}}
+{{- if and .Values.rules.runbookUrl (not (dig "alerting" "alertmanager" "runbook_url" "" $config)) -}}
+{{- $page := dict "runbook_url" (trimSuffix "/" .Values.rules.runbookUrl) -}}
+{{- $config = mergeOverwrite $config (dict "alerting" (dict "alertmanager" $page)) -}}
+{{- end -}}
 {{- range $name, $credentials := .Values.credentials -}}
 {{- $broker := get $config.brokers $name -}}
 {{- $keys := merge (dict "use" (default "sign" $credentials.use)) (default dict $broker.credentials) -}}

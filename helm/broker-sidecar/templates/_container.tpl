@@ -77,6 +77,10 @@ volumeMounts:
 - { name: NODE_NAME, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
 - name: OTEL_RESOURCE_ATTRIBUTES
   value: k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME),k8s.node.name=$(NODE_NAME)
+{{- if not (dig "alerting" "alertmanager" "labels" "namespace" "" .Values.config) }}
+# The operator adds it to every series, and what the sidecar tells Alertmanager must be the rules' own alert.
+- { name: SIDECAR_ALERTING__ALERTMANAGER__LABELS__NAMESPACE, valueFrom: { fieldRef: { fieldPath: metadata.namespace } } }
+{{- end }}
 {{- end }}
 
 {{/* The volumes behind the container's mounts. */}}

@@ -89,7 +89,8 @@ class Hands:
 
     def absorb(self, leg: Leg, order: Order) -> None:
         """Take over how an order is; what has been traded never becomes less."""
-        leg.state, leg.reason = order.state, order.reason
+        leg.state = order.state
+        leg.reason = order.reason.encode("utf-8", "replace").decode()  # a broker's words may hold half a surrogate pair
         leg.in_doubt = order.may_have_been_executed
         leg.worked = leg.worked or order.state is OrderState.WORKING
         leg.filled = max(leg.filled, order.filled or NOTHING)

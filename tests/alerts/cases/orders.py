@@ -42,14 +42,15 @@ CASES = (
         severity="critical",
         error_type="order_dead",
         hears={
-            series("sidecar_orders_total", result="filled"): once(5),
-            series("sidecar_orders_total", result="dead"): once(10),
+            series("sidecar_errors_total", error_type="order_dead", severity="critical"): once(10),
+            series("sidecar_errors_unresolved", error_type="order_dead", severity="critical"): during(10, 200),
         },
         fires=10,
-        ends=71,
+        ends=204,
         summary="An order was given up",
-        description="Orders of momentum for binance that the sidecar gave up in the last hour: 1.",
-        action="Read each order's reason; it says whether it may have been executed.",
+        description="Orders of momentum for binance that the sidecar gave up in the last hour: 1. It is over when a "
+        "person has said so.",
+        action="Look it up at the broker by its client id; the reason says whether it may have been executed.",
     ),
     Case(
         alert="SidecarOrderExpired",
