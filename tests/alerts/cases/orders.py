@@ -43,13 +43,15 @@ CASES = (
         error_type="position_unprotected",
         hears={
             series("sidecar_errors_total", error_type="position_unprotected", severity="critical"): once(10),
-            series("sidecar_errors_unresolved", error_type="position_unprotected", severity="critical"): during(10, 200),
+            series("sidecar_errors_unresolved", error_type="position_unprotected", severity="critical"): during(
+                10, 200
+            ),
         },
         fires=10,
         ends=204,
         summary="A position has no working stop",
-        description="Positions of momentum at binance that an operation left without protection, or traded too much of, "
-        "in the last hour: 1. It is over when a person has said so.",
+        description="Positions of momentum at binance that an operation left without protection, or traded too much "
+        "of, in the last hour: 1. It is over when a person has said so.",
         action="Place the stop by hand, or close the position.",
     ),
     Case(
