@@ -2,6 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from dashboards import operations
 from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import lines, number
@@ -20,6 +21,7 @@ def board() -> Dashboard:
         "Orders that the sidecar carries itself, those that it passes on, and those whose outcome is in doubt.",
         section("Now", _now()),
         section("Orders that the sidecar carries", _carried(), _ended()),
+        section("Operations", operations.under_way(), operations.steps()),
         section("Orders that the bot sends through the sidecar", _passed()),
         section("In doubt", _doubt()),
         section("What must survive a restart", _store(), _disk()),

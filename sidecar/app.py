@@ -25,6 +25,7 @@ from sidecar.alerting.service import LAST_WORD_SECONDS, Alerting
 from sidecar.api.error_routes import ErrorRoutes
 from sidecar.api.errors import ApiError
 from sidecar.api.lifecycle import LifecycleRoutes
+from sidecar.api.operations import operation_routes
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
@@ -45,6 +46,8 @@ from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.orders.ledger import Ledger
+from sidecar.orders.operations.engine import OperationEngine
+from sidecar.orders.operations.journal import Journal
 from sidecar.orders.queue import OrderQueue
 from sidecar.stopping import HURRIED_SECONDS, Budget
 from sidecar.store import Store, StoreError
@@ -114,6 +117,7 @@ class App:
             name: StartupChecks(self.gateways[name], settings.startup, self._operational, bus=self._bus, clock=clock)
             for name, settings in config.brokers.items()
         }
+        self._operations = self._operating(rng)
         self._background: list[asyncio.Task[None]] = []
         self._audit = AuditLog(
             config.audit.directory, bot=config.bot, retention_days=config.audit.retention_days, clock=clock
@@ -139,6 +143,7 @@ class App:
             channels=self._alerting.channels,
             read_store=None if self._store is None else self._store.readings,
             read_orders=lambda: [queue.reading() for queue in self._queues],
+            read_operations=None if self._operations is None else self._operations.readings,
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
         lifecycle = LifecycleRoutes(self._operational, retry=self.check_again, reload=self.reload)
@@ -150,7 +155,11 @@ class App:
             health=self._operational,
             exposition=self._metrics.exposition,
             desk=self._desk,
-            more=(*ErrorRoutes(self._alerting.registry, clock).routes(), *lifecycle.routes()),
+            more=(
+                *ErrorRoutes(self._alerting.registry, clock).routes(),
+                *lifecycle.routes(),
+                *(() if self._operations is None else operation_routes(self._operations)),
+            ),
         )
 
     async def start(self) -> None:
@@ -175,7 +184,7 @@ class App:
                 await gateway.open()
             await self._restore()
             await self.api.start()
-            await asyncio.gather(*(queue.recover(self._config.state.recovery_seconds) for queue in self._queues))
+            await self._recover(self._config.state.recovery_seconds)
         except BaseException:
             await self._let_go()
             raise
@@ -243,6 +252,8 @@ class App:
         for name, gateway in self.gateways.items():
             gateway.wind_down()
             self.fronts[name].wind_down()
+        if self._operations is not None:
+            self._operations.wind_down()
         for queue in self._queues:
             queue.wind_down()
         for task in self._background:
@@ -251,6 +262,8 @@ class App:
     async def _finish(self) -> None:
         for front in self.fronts.values():
             await front.finish()
+        if self._operations is not None:
+            await self._operations.finish()
         await asyncio.gather(*(queue.finish() for queue in self._queues))
 
     async def _close_store(self, store: Store, budget: Budget) -> None:
@@ -331,6 +344,27 @@ class App:
             if self.gateways[name].signs
         }
         return tuple(queues.values()), OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng)
+
+    async def _recover(self, seconds: float) -> None:
+        """Go on with what the last run left: the orders first, because operations ask how theirs are."""
+        await asyncio.gather(*(queue.recover(seconds) for queue in self._queues))
+        if self._operations is not None:
+            await self._operations.recover(seconds)
+
+    def _operating(self, rng: Random) -> OperationEngine | None:
+        """What carries out operations, where orders are carried."""
+        if self._store is None or self._desk is None:
+            return None
+        settings = self._config.operations
+        return OperationEngine(
+            self._desk,
+            Journal(self._store, settings.history_seconds, self._clock),
+            settings,
+            list(self.gateways),
+            bus=self._bus,
+            clock=self._clock,
+            rng=rng,
+        )
 
     def _keys(self, broker: str) -> Keys | None:
         if self._store is None:

@@ -310,11 +310,55 @@ class StartupCheck(StrEnum):
     """Can its streams be reached?"""
 
 
+class OperationType(StrEnum):
+    """What kind of operation the orders belong to."""
+
+    BRACKET = "bracket"
+    """An entry with its stop, and perhaps its target."""
+    OCO = "oco"
+    """Two orders of which at most one is to be filled."""
+    POSITION_CLOSE = "position_close"
+    BULK_CANCEL = "bulk_cancel"
+    MODIFICATION = "modification"
+    """An order in the place of another one."""
+
+
+class OperationState(StrEnum):
+    """How far an operation is."""
+
+    PENDING = "pending"
+    """It is on the disk, and nothing has been done for it yet."""
+    IN_PROGRESS = "in_progress"
+    """It is being carried out, or its orders are being watched."""
+    ROLLING_BACK = "rolling_back"
+    """It is being undone, because somebody asked or because it cannot be carried out safely."""
+    COMPLETED = "completed"
+    PARTIALLY_COMPLETED = "partially_completed"
+    """It has ended, and a part of it failed; it tells which."""
+    FAILED = "failed"
+    """It has ended without doing what it was for; its reason says what is left."""
+    ROLLED_BACK = "rolled_back"
+    """It has been undone."""
+
+    @property
+    def final(self) -> bool:
+        """Whether it can never change again."""
+        return self not in _UNDER_WAY
+
+
+_UNDER_WAY = frozenset({OperationState.PENDING, OperationState.IN_PROGRESS, OperationState.ROLLING_BACK})
+
+
 class Side(StrEnum):
     """Which way an order trades."""
 
     BUY = "buy"
     SELL = "sell"
+
+    @property
+    def opposite(self) -> "Side":
+        """The other way."""
+        return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class OrderType(StrEnum):

@@ -160,6 +160,13 @@ RAISES: Final = (
     ),
     Raises(ErrorType.ORDER_DEAD, events.OrderStateChanged, _order_is(OrderState.DEAD), _carried, _ORDER),
     Raises(ErrorType.ORDER_EXPIRED, events.OrderStateChanged, _never_sent, _carried, _ORDER),
+    Raises(
+        ErrorType.POSITION_UNPROTECTED,
+        events.PositionUnprotected,
+        lambda _: True,
+        _field("operation"),
+        _fields("operation", "type", "instrument", "reason"),
+    ),
     Raises(ErrorType.STREAM_LOST, events.StreamClosed, _lost, _field("stream"), _fields("stream", "reason")),
     Raises(
         ErrorType.STARTUP_FAILED,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -81,6 +82,7 @@ class OrderView(BaseModel):
     expires_at: float = Field(description="When it is not sent any more, if it has not been.")
     attempts: int
     broker_order_id: str
+    filled: Decimal | None = Field(None, description="How much of it was traded as far as the broker told.")
     answer: AnswerView | None = Field(None, description="Absent until the broker has said something.")
     changes: list[ChangeView] | None = Field(None, description="Its life so far, where one order is asked for.")
 
@@ -214,6 +216,7 @@ def view(order: Order, account: Account | None = None) -> OrderView:
         expires_at=order.expires_at,
         attempts=order.attempts,
         broker_order_id=order.broker_order_id,
+        filled=order.filled,
         answer=None if answer is None else AnswerView(status=answer.status, body=_body(answer)),
         changes=changes,
     )

@@ -1,9 +1,11 @@
 """How far an order is, by what Binance answers to its placement, to its cancel and to a query."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from sidecar.brokers._answers import MESSAGE_LENGTH, error_of, json_of, message, number, short
+from sidecar.brokers._terms import amount
 from sidecar.brokers.profile import Progress, Verdict
 from sidecar.wire import Answer
 from sidecar.words import OrderState, Outcome
@@ -62,7 +64,7 @@ def _placed(said: Mapping[str, object]) -> Progress | None:
         # [doc] Spot's `ACK` tells the id alone.
         return Progress(OrderState.WORKING, order_id, "ACK")
     state = _STATES.get(str(status))
-    return None if state is None else Progress(state, order_id, _filled(said))
+    return None if state is None else Progress(state, order_id, _filled(said), _executed(said))
 
 
 def _conditional(said: Mapping[str, object]) -> Progress | None:
@@ -85,7 +87,11 @@ def _cancelled(said: Mapping[str, object]) -> Progress | None:
     if said.get("status") != "CANCELED" and str(said.get("code")) != "200":
         return None
     order_id = short(said.get("orderId")) or short(said.get("algoId"))
-    return Progress(OrderState.CANCELLED, order_id, _filled(said) or message(said.get("msg")))
+    return Progress(OrderState.CANCELLED, order_id, _filled(said) or message(said.get("msg")), _executed(said))
+
+
+def _executed(said: Mapping[str, object]) -> Decimal | None:
+    return amount(said.get("executedQty"))
 
 
 def _filled(said: Mapping[str, object]) -> str:

@@ -1,9 +1,12 @@
 """How far an order is, by the transactions that OANDA answers with ([doc] REST-V20, "Transaction definitions")."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from sidecar.brokers._answers import MESSAGE_LENGTH, error_of, json_of, message, short
+from sidecar.brokers._terms import amount
 from sidecar.brokers.profile import Progress, Verdict
 from sidecar.wire import Answer
 from sidecar.words import OrderState, Outcome
@@ -23,6 +26,7 @@ _STATES: Final[Mapping[str, OrderState]] = {
     "CANCELLED": OrderState.CANCELLED,
 }
 """[doc] OrderState: those that are final; TRIGGERED orders are about to be filled or cancelled."""
+_NOTHING: Final = Decimal(0)
 _DUPLICATE: Final = "CLIENT_ORDER_ID_ALREADY_EXISTS"
 
 Fields = Mapping[str, object]
@@ -39,7 +43,9 @@ def progress(endpoint: str, verdict: Verdict, answer: Answer) -> Progress | None
         cancelled = _part(said, "orderCancelTransaction")
         return Progress(OrderState.CANCELLED, *_id_and_reason(cancelled)) if cancelled else None
     sides = [side for begin in _PLACES.get(endpoint, ()) if (side := _placed(said, begin)) is not None]
-    return sides[0] if len({side.state for side in sides}) == 1 else None
+    if len({side.state for side in sides}) != 1:
+        return None
+    return sides[0] if len(sides) == 1 else replace(sides[0], filled=None)
 
 
 def of_order(said: Fields, state: str) -> Progress | None:
@@ -68,7 +74,7 @@ def _placed(said: Fields, begin: str) -> Progress | None:
     if cancelled:
         return _ended(order_id, filled, short(cancelled.get("reason")))
     if filled:
-        return Progress(OrderState.FILLED, order_id, _amount(filled))
+        return Progress(OrderState.FILLED, order_id, _amount(filled), amount(filled.get("units")))
     return Progress(OrderState.WORKING, order_id, short(created.get("type"))) if created else None
 
 
@@ -80,7 +86,8 @@ def _ended(order_id: str, filled: Fields, reason: str) -> Progress:
         state = OrderState.CANCELLED
     else:
         state = OrderState.REJECTED
-    return Progress(state, order_id, f"{reason}, {_amount(filled)}" if filled else reason)
+    told = f"{reason}, {_amount(filled)}" if filled else reason
+    return Progress(state, order_id, told, amount(filled.get("units")) or _NOTHING)
 
 
 def _amount(filled: Fields) -> str:

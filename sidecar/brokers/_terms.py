@@ -50,6 +50,18 @@ def price(told: object) -> Decimal | None:
     return found if found.is_finite() and found > 0 else None
 
 
+def amount(told: object) -> Decimal | None:
+    """A quantity that was traded, 0 among them, as brokers write it in JSON; None for what is none.
+
+    Brokers that write sales as negative numbers are read without their sign.
+    """
+    try:
+        found = Decimal(told) if isinstance(told, str) else None
+    except InvalidOperation:
+        return None
+    return abs(found) if found is not None and found.is_finite() else None
+
+
 def lasting(terms: OrderTerms, broker: str, taken: Mapping[TimeInForce, str]) -> str:
     """The broker's word for how long the order stays; `taken` are the words for this type, the usual one first."""
     wanted = next(iter(taken)) if terms.time_in_force is None else terms.time_in_force

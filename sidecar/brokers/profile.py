@@ -184,6 +184,8 @@ class Progress:
     broker_order_id: str = ""
     detail: str = ""
     """The broker's own word and what was filled, for people: `PARTIALLY_FILLED 0.4 of 1`."""
+    filled: Decimal | None = None
+    """How much has been traded so far; None where the answer does not say, and all of it once it is `filled`."""
 
 
 @dataclass(frozen=True, slots=True)

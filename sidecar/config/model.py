@@ -550,6 +550,34 @@ class Startup(Part):
     check_seconds: PositiveSeconds = Field(5, description="Longest time that one check may take, in seconds.")
 
 
+class Operations(Part):
+    """Operations of several orders that belong together: brackets, OCO pairs, closes, bulk cancels, modifications."""
+
+    size: Count = Field(200, description="Most operations under way at once.")
+    attempts: Annotated[int, Field(ge=1, le=10)] = Field(
+        3, description="Times that an order of an operation is tried before the operation is undone."
+    )
+    base_seconds: PositiveSeconds = Field(
+        1, description="Pause before the second attempt, in seconds; it doubles each time."
+    )
+    fill_seconds: PositiveSeconds = Field(
+        60, description="What has not filled of a bracket's entry after so long is cancelled, where it names no other."
+    )
+    protect_seconds: PositiveSeconds = Field(
+        10, description="A position that has had no working stop for so long calls a person, in seconds."
+    )
+    look_seconds: PositiveSeconds = Field(
+        5, description="Longest pause between two looks at an order that may fill, in seconds."
+    )
+    stale_seconds: PositiveSeconds = Field(
+        60,
+        description="What was asked for and not begun, as the sidecar was down, is not begun any more after so long.",
+    )
+    history_seconds: PositiveSeconds = Field(
+        604800, description="How long an operation that has ended can still be asked for, in seconds."
+    )
+
+
 ProfileName = Literal["binance-usdm", "binance-spot", "oanda", "projectx", "openalgo", "generic"]
 
 
@@ -599,6 +627,7 @@ class Config(Part):
     audit: Audit = Audit()
     telemetry: Telemetry = Telemetry()
     log: Log = Log()
+    operations: Operations = Operations()
     alerting: Alerting = Alerting()
     brokers: dict[BrokerName, Broker] = Field(
         min_length=1, description="The brokers by name; bots reach each one at /<name>/."

@@ -96,6 +96,23 @@ class OrderDesk:
         order.guard, order.traceparent = guard, traceparent
         return await queue.take(order)
 
+    def check(self, draft: OrderDraft) -> None:
+        """Whether such an order could be placed, found again and taken back. Raises UnsupportedError."""
+        queue = self._queue(draft.broker)
+        client_id = draft.client_id or new_client_id(self._rng)
+        try:
+            request = queue.profile.unsigned(queue.profile.express(draft.terms(client_id)))
+        except Inexpressible as error:
+            raise self._unsupported(queue.broker, f"not taken: {error}") from error
+        intent = queue.profile.understand(request)
+        found_by_id = queue.profile.look(request, intent, self._clock.now) is not None
+        if not found_by_id or queue.profile.cancellation(request) is None:
+            raise self._unsupported(
+                queue.broker,
+                f"not taken: {queue.broker} cannot look an order up and cancel it by its client id, without which "
+                "nothing may depend on it; place single orders there, and see to their protection yourself",
+            )
+
     async def divert(self, broker: str, request: Request, traceparent: bytes | None = None) -> Taken | None:
         """Take a bot's own request, to be signed and sent later; None for one that cannot wait. Raises OrderError."""
         queue = self._queues.get(broker)

@@ -12,6 +12,14 @@ Amount = Annotated[Decimal, Field(gt=0, max_digits=30, allow_inf_nan=False)]
 _TRIGGERED = frozenset({OrderType.STOP, OrderType.TAKE_PROFIT})
 
 
+def check_prices(kind: OrderType, price: Decimal | None, stop_price: Decimal | None) -> None:
+    """Raise ValueError unless an order of this type has the prices that it needs, and no other."""
+    told = (("price", price, kind is OrderType.LIMIT), ("stop_price", stop_price, kind in _TRIGGERED))
+    for name, value, wanted in told:
+        if wanted != (value is not None):
+            raise ValueError(f"a {kind} order {'needs a' if wanted else 'takes no'} {name}")
+
+
 class DraftGuard(BaseModel):
     """Up to which price the order may be sent."""
 
@@ -48,9 +56,7 @@ class OrderDraft(BaseModel):
 
     @model_validator(mode="after")
     def _prices_fit_the_type(self) -> "OrderDraft":
-        for name, wanted in (("price", self.type is OrderType.LIMIT), ("stop_price", self.type in _TRIGGERED)):
-            if wanted != (getattr(self, name) is not None):
-                raise ValueError(f"a {self.type} order {'needs a' if wanted else 'takes no'} {name}")
+        check_prices(self.type, self.price, self.stop_price)
         return self
 
     def terms(self, client_id: str) -> OrderTerms:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar.clock import Clock
-from sidecar.orders.order import COLUMNS, Change, Order, answer_text, from_row, intent_text
+from sidecar.orders.order import COLUMNS, Change, Order, answer_text, filled_text, from_row, intent_text
 from sidecar.store import Store
 from sidecar.words import OrderState
 
@@ -16,11 +16,11 @@ OPEN_STATES: Final = tuple(state for state in OrderState if state.open)
 FINAL_STATES: Final = tuple(state for state in OrderState if state.final)
 
 _INSERT: Final = f"""
-INSERT INTO orders ({COLUMNS}, client_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO orders ({COLUMNS}, client_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # noqa: S608 - our own column names
 _UPDATE: Final = """
 UPDATE orders SET state = ?, reason = ?, updated_at = ?, attempts = ?, broker_order_id = ?, may_have_been_executed = ?,
-answer = ? WHERE id = ?
+answer = ?, filled = ? WHERE id = ?
 """
 _LOG: Final = "INSERT INTO order_changes (order_id, at, state, reason) VALUES (?, ?, ?, ?)"
 _SELECT: Final = f"SELECT {COLUMNS} FROM orders"  # noqa: S608 - likewise
@@ -85,7 +85,7 @@ class Ledger:
         answer = answer_text(order.answer)
         reason = order.reason.encode("utf-8", "replace").decode()  # a broker's words may hold half a surrogate pair
         values = (order.state, reason, order.updated_at, order.attempts, order.broker_order_id)
-        row = (*values, order.may_have_been_executed, answer, order.id)
+        row = (*values, order.may_have_been_executed, answer, filled_text(order), order.id)
         change = (order.id, order.updated_at, order.state, reason)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -162,4 +162,5 @@ def _row(order: Order) -> tuple[object, ...]:
         order.broker_order_id,
         order.may_have_been_executed,
         answer_text(order.answer),
+        filled_text(order),
     )

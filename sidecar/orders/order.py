@@ -61,6 +61,8 @@ class Order:
     """Whether something that could execute it has been transmitted, and its outcome is not known."""
     answer: Answer | None = None
     """The broker's last word on it."""
+    filled: Decimal | None = None
+    """How much has been traded as far as the broker told; None where it did not, or where it may have changed."""
     guard: PriceGuard | None = None
     traceparent: bytes | None = None
     """Of the call by which it came: its transmissions belong to the same trace."""
@@ -106,9 +108,14 @@ def answer_text(answer: Answer | None) -> str | None:
     return json.dumps({"status": answer.status, "body": base64.b64encode(answer.content()).decode()})
 
 
+def filled_text(order: Order) -> str | None:
+    """How much has been traded, to the last digit."""
+    return None if order.filled is None else str(order.filled)
+
+
 COLUMNS = (
     "id, broker, kind, account, instrument, intent, state, reason, created_at, updated_at, expires_at, attempts, "
-    "broker_order_id, may_have_been_executed, answer"
+    "broker_order_id, may_have_been_executed, answer, filled"
 )
 """What `from_row` takes, in its order."""
 
@@ -116,7 +123,7 @@ COLUMNS = (
 def from_row(row: tuple[Any, ...]) -> Order:
     """An order as it was written down."""
     id_, broker, kind, account, instrument, intent, state, reason, created, updated, expires, attempts, *rest = row
-    broker_order_id, in_doubt, answer = rest
+    broker_order_id, in_doubt, answer, filled = rest
     told = json.loads(intent)
     headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in told["headers"])
     request = Request(told["method"], told["target"], headers, base64.b64decode(told["body"]))
@@ -137,6 +144,7 @@ def from_row(row: tuple[Any, ...]) -> Order:
         broker_order_id=broker_order_id,
         may_have_been_executed=bool(in_doubt),
         answer=_answer(answer),
+        filled=None if filled is None else Decimal(filled),
         guard=_guard(told.get("guard")),
         traceparent=None if trace is None else trace.encode("latin-1"),
     )

@@ -1,6 +1,7 @@
 """What an order becomes by the result of its call, and by what a look at the broker told."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from sidecar.brokers.profile import Finding, Profile, Progress
@@ -27,6 +28,8 @@ class Next:
     """Whether the broker has seen it at all this time."""
     doubtful: bool = False
     """Whether it may have been executed, without anybody knowing."""
+    filled: Decimal | None = None
+    """How much of it has been traded, where that is known."""
     hold: float = 0.0
     """Seconds for which nothing else is worth trying either: it was refused here, before anything was sent."""
 
@@ -57,7 +60,7 @@ def after_look(order: Order, found: Finding, profile: Profile) -> Next | None:
     progress = found_progress(order, found, profile)
     if progress is not None:
         reason = f"looked up: {progress.detail or found.status}"
-        return Next(progress.state, reason, progress.broker_order_id, found.answer)
+        return Next(progress.state, reason, progress.broker_order_id, found.answer, filled=progress.filled)
     if found.answer is None and order.kind is Kind.CANCEL:
         # Its order is as open as before: the cancel has not been executed, and may go again.
         return Next(OrderState.QUEUED, f"looked up: the order is {found.status.lower()} and not cancelled")
@@ -76,7 +79,8 @@ def _answered(order: Order, answer: Answer, profile: Profile, told: str) -> Next
     if progress is None:
         reason = f"{told}; the answer does not say what became of it"
         return Next(OrderState.IN_DOUBT, reason, transmitted=True, doubtful=True)
-    return Next(progress.state, progress.detail or told, progress.broker_order_id, answer, transmitted=True)
+    reason = progress.detail or told
+    return Next(progress.state, reason, progress.broker_order_id, answer, transmitted=True, filled=progress.filled)
 
 
 def _hold(answer: Answer) -> float:

@@ -309,7 +309,7 @@ class OrderQueue:
             found = await self._gateway.look_up(order.request, placed_at=order.created_at, number=1)
             told = None if found is None else found_progress(order, found, self.profile)
             if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
-                step = Next(told.state, told.detail, told.broker_order_id, found.answer)
+                step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
                 await self._recorder.enter_and_save(order, step)
 
     def reading(self) -> OrdersReading:

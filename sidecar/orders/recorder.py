@@ -53,6 +53,7 @@ class Recorder:
         was, order.state, order.reason, order.updated_at = order.state, step.state, step.reason, self._clock.now()
         order.broker_order_id = step.broker_order_id or order.broker_order_id
         order.answer = step.answer or order.answer
+        order.filled = order.filled if step.filled is None else step.filled
         order.may_have_been_executed = step.doubtful
         self._enter(order, was)
 

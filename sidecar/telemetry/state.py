@@ -10,6 +10,8 @@ from sidecar.words import (
     DegradationCause,
     DegradationLevel,
     OperationalState,
+    OperationState,
+    OperationType,
     OrderState,
     Readiness,
 )
@@ -131,6 +133,16 @@ class BrokerShape:
     limits: tuple[str, ...]
     read: Callable[[], BrokerReading]
     """Reads the broker's state now; cheap enough for every scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsReading:
+    """The operations of one broker and type that are under way."""
+
+    broker: str
+    type: OperationType
+    counts: Mapping[OperationState, int]
+    """By state; a state that is missing has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ SEEN: Mapping[type, Seen] = {
     events.OrderRefused: Seen(("sidecar_order_refusals_total",), audit=True, log=True),
     # No metric: it is over before there is anything to scrape, and told by the log meanwhile.
     events.OrdersRecovering: Seen(audit=True, log=True),
+    events.OperationChanged: Seen(("sidecar_operation_results_total",), audit=True, log=True),
+    events.OperationStep: Seen(("sidecar_operation_steps_total",), audit=True),
+    events.OperationRecovery: Seen(("sidecar_operation_recoveries_total",), audit=True),
+    events.PositionUnprotected: Seen(("sidecar_positions_unprotected_total",), audit=True, log=True),
     events.CallRefused: Seen(("sidecar_refused_requests_total",), audit=True, log=True),
     events.StreamOpened: Seen(("sidecar_streams_open", "sidecar_stream_reconnects_total"), audit=True, log=True),
     events.StreamMessages: Seen(
@@ -136,6 +140,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_errors_unresolved": "ErrorsReading.unresolved",
     "sidecar_orders_carried": "OrdersReading.counts",
     "sidecar_order_queue_age_seconds": "OrdersReading.oldest_seconds",
+    "sidecar_operations": "OperationsReading.counts",
     "sidecar_store_writes_total": "StoreReadings.writes",
     "sidecar_store_batches_total": "StoreReadings.batches",
     "sidecar_store_write_failures_total": "StoreReadings.failures",

@@ -13,11 +13,13 @@ import yaml
 from sidecar.alerting.registry import Registry
 from sidecar.api.control import Control
 from sidecar.api.error_routes import ErrorRoutes
+from sidecar.api.operations import operation_routes
 from sidecar.api.orders import order_routes
 from sidecar.api.routes import find
 from sidecar.cli.main import _parser
 from sidecar.clock import SystemClock
 from sidecar.orders.desk import OrderDesk
+from sidecar.orders.operations.engine import OperationEngine
 from sidecar.telemetry.audit import lines
 from tests.alerts.promtool import RUNBOOKS as ADDRESS
 from tests.alerts.promtool import alerts, promtool
@@ -26,6 +28,7 @@ from tests.alerts.runbooks import RUNBOOKS, commands, expressions
 ROUTES = (
     *Control._table(create_autospec(Control, instance=True)),
     *order_routes(create_autospec(OrderDesk)),
+    *operation_routes(create_autospec(OperationEngine)),
     *ErrorRoutes(create_autospec(Registry), create_autospec(SystemClock)).routes(),
 )
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]

@@ -1,5 +1,7 @@
 """How far an order is, by what its broker answered."""
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -45,7 +47,8 @@ STATUSES = [
 @pytest.mark.parametrize(("status", "filled", "expected"), STATUSES)
 def test_a_binance_order_is(place: Request, status: str, filled: str, expected: Progress | None) -> None:
     profile = USDM if place is PLACE else SPOT
-    assert profile.progress(place, answer(200, order(status, filled))) == expected
+    told = None if expected is None else replace(expected, filled=Decimal(filled))
+    assert profile.progress(place, answer(200, order(status, filled))) == told
 
 
 ALGO_STATUSES = [
@@ -68,7 +71,7 @@ def test_a_conditional_binance_order_is(said: dict[str, Any], expected: Progress
 
 def test_a_cancel_that_did_its_work_is_cancelled() -> None:
     assert USDM.progress(CANCEL, answer(200, order("CANCELED", "0.400"))) == Progress(
-        CANCELLED, "7", "CANCELED 0.400 of 1.000"
+        CANCELLED, "7", "CANCELED 0.400 of 1.000", Decimal("0.4")
     )
     done = {"algoId": 9, "clientAlgoId": "a", "code": "200", "msg": "success"}
     assert USDM.progress(CANCEL_ALGO, answer(200, done)) == Progress(CANCELLED, "9", "success")
@@ -154,6 +157,7 @@ def test_a_refused_repeat_does_not_make_a_rejection_of_an_order_that_is_there(
     assert profile.progress(request_, given) is None
 
 
+NONE = Decimal(0)
 CREATED = {"id": "41", "type": "LIMIT_ORDER"}
 FILL = {"id": "42", "orderID": "41", "units": "100", "requestedUnits": "100", "price": "1.10007"}
 
@@ -166,23 +170,32 @@ OANDA_ANSWERS = [
     ({"orderCreateTransaction": CREATED}, Progress(WORKING, "41", "LIMIT_ORDER")),
     (
         {"orderCreateTransaction": CREATED, "orderFillTransaction": FILL},
-        Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007"),
+        Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007", Decimal(100)),
     ),
     (
         {"orderFillTransaction": {**FILL, "units": "40"}},
-        Progress(FILLED, "41", "ORDER_FILL 40 of 100 at 1.10007"),
+        Progress(FILLED, "41", "ORDER_FILL 40 of 100 at 1.10007", Decimal(40)),
     ),
     (
         {
             "orderFillTransaction": {**FILL, "units": "40"},
             "orderCancelTransaction": cancelled("INSUFFICIENT_LIQUIDITY"),
         },
-        Progress(CANCELLED, "41", "INSUFFICIENT_LIQUIDITY, ORDER_FILL 40 of 100 at 1.10007"),
+        Progress(CANCELLED, "41", "INSUFFICIENT_LIQUIDITY, ORDER_FILL 40 of 100 at 1.10007", Decimal(40)),
     ),
-    ({"orderCancelTransaction": cancelled("MARKET_HALTED")}, Progress(REJECTED, "41", "MARKET_HALTED")),
-    ({"orderCancelTransaction": cancelled("INSUFFICIENT_MARGIN")}, Progress(REJECTED, "41", "INSUFFICIENT_MARGIN")),
-    ({"orderCancelTransaction": cancelled("TIME_IN_FORCE_EXPIRED")}, Progress(EXPIRED, "41", "TIME_IN_FORCE_EXPIRED")),
-    ({"orderCancelTransaction": cancelled("LINKED_TRADE_CLOSED")}, Progress(CANCELLED, "41", "LINKED_TRADE_CLOSED")),
+    ({"orderCancelTransaction": cancelled("MARKET_HALTED")}, Progress(REJECTED, "41", "MARKET_HALTED", NONE)),
+    (
+        {"orderCancelTransaction": cancelled("INSUFFICIENT_MARGIN")},
+        Progress(REJECTED, "41", "INSUFFICIENT_MARGIN", NONE),
+    ),
+    (
+        {"orderCancelTransaction": cancelled("TIME_IN_FORCE_EXPIRED")},
+        Progress(EXPIRED, "41", "TIME_IN_FORCE_EXPIRED", NONE),
+    ),
+    (
+        {"orderCancelTransaction": cancelled("LINKED_TRADE_CLOSED")},
+        Progress(CANCELLED, "41", "LINKED_TRADE_CLOSED", NONE),
+    ),
 ]
 
 
@@ -195,7 +208,7 @@ def test_an_oanda_order_is(said: dict[str, Any], expected: Progress) -> None:
 def test_a_position_of_two_sides_is_closed_when_both_are() -> None:
     close = body("PUT", "/v3/accounts/1/positions/EUR_USD/close", {"longUnits": "ALL"})
     long = {"longOrderCreateTransaction": CREATED, "longOrderFillTransaction": FILL}
-    assert OANDA.progress(close, answer(200, long)) == Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007")
+    assert OANDA.progress(close, answer(200, long)) == Progress(FILLED, "41", "ORDER_FILL 100 at 1.10007", Decimal(100))
     halted = {"shortOrderCancelTransaction": cancelled("MARKET_HALTED")}
     assert OANDA.progress(close, answer(200, {**long, **halted})) is None
 

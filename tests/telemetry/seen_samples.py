@@ -15,6 +15,7 @@ from sidecar.telemetry.state import (
     DegradationReading,
     GateReading,
     LimitState,
+    OperationsReading,
     OrdersReading,
 )
 from sidecar.words import (
@@ -29,6 +30,8 @@ from sidecar.words import (
     LoginResult,
     LookResult,
     OperationalState,
+    OperationState,
+    OperationType,
     OrderState,
     Outcome,
     Priority,
@@ -118,6 +121,12 @@ SAMPLES: dict[type, Event] = {
         ),
         events.OrderRefused("binance", "full"),
         events.OrdersRecovering("binance", 1, 2),
+        events.OperationChanged(
+            "binance", "b1", OperationType.BRACKET, OperationState.IN_PROGRESS, OperationState.FAILED, "no stop"
+        ),
+        events.OperationStep("binance", "b1", OperationType.BRACKET, "plan", "stop2", "stop2: sell 1"),
+        events.OperationRecovery("binance", "b1", OperationType.BRACKET, "attempted", "retried"),
+        events.PositionUnprotected("binance", "b1", OperationType.BRACKET, "BTCUSDT", "no stop"),
         events.CallRefused("", "foreign_host", "tcp"),
         events.StreamOpened("binance", "price_stream"),
         events.StreamMessages("binance", "price_stream", 7, T0 + 5),
@@ -163,6 +172,7 @@ SHAPE = BrokerShape(
 
 STORE = StoreReadings(writes=7, batches=6, last_commit_seconds=0.002, failures=5, queued=4, file_bytes=8192)
 ORDERS = OrdersReading("binance", {OrderState.QUEUED: 3, OrderState.IN_DOUBT: 1}, 12.0)
+OPERATIONS = OperationsReading("binance", OperationType.BRACKET, {OperationState.IN_PROGRESS: 2})
 AUDIT = AuditReadings(written=11, dropped=2, failures=1, queued=3, last_write=T0, chain_ok=True, seq=11, head="f" * 64)
 
 

@@ -24,7 +24,7 @@ from sidecar.telemetry.table import READ_AT_SCRAPE, SEEN, TOLD_OTHERWISE, InTrac
 from sidecar.telemetry.traces import SpanReadings, Traces
 from sidecar.telemetry.traces.steps import STEP_NAMES
 from sidecar.words import Outcome
-from tests.telemetry.seen_samples import ATTEMPT, AUDIT, CALL, ORDERS, READING, SAMPLES, SHAPE, STORE, T0
+from tests.telemetry.seen_samples import ATTEMPT, AUDIT, CALL, OPERATIONS, ORDERS, READING, SAMPLES, SHAPE, STORE, T0
 
 KINDS = get_args(Event)
 METRICS = {family.name for family in Metrics([SHAPE], bot="b", version="1").families}
@@ -80,6 +80,7 @@ class Bench:
             read_spans=SpanReadings,
             read_store=lambda: STORE,
             read_orders=lambda: [ORDERS],
+            read_operations=lambda: [OPERATIONS],
         )
         self.bus = Bus(VirtualClock(), on_failure=self.metrics.count_failure)
         self.metrics.subscribe(self.bus)

@@ -20,6 +20,7 @@ from sidecar.telemetry.metrics.families import AnyFamily
 from sidecar.telemetry.metrics.idempotency import IdempotencyMetrics
 from sidecar.telemetry.metrics.limits import LimitMetrics
 from sidecar.telemetry.metrics.operational import OperationalMetrics
+from sidecar.telemetry.metrics.operations import OperationMetrics, ReadOperations
 from sidecar.telemetry.metrics.orders import OrderMetrics, ReadOrders
 from sidecar.telemetry.metrics.own import OwnMetrics, ReadAudit, ReadSpans
 from sidecar.telemetry.metrics.pulse import PulseMetrics
@@ -40,8 +41,8 @@ class Metrics(Collector):
     `registry` holds them, and those of the process (processor, memory, files, garbage collection), for whoever speaks
     `prometheus_client`; it is not the global one. `traced` tells which calls have a trace, so that exemplars name only
     traces that exist. `read_audit`, `read_spans` and `read_store` tell how the audit log, the trace export and the
-    state file fare, `read_orders` how the carried orders stand, `read_errors` how many errors last. `channels`
-    are those that people are notified by.
+    state file fare, `read_orders` how the carried orders stand, `read_operations` how the operations do, `read_errors`
+    how many errors last. `channels` are those that people are notified by.
 
     Use it from the event loop's thread only.
     """
@@ -59,10 +60,12 @@ class Metrics(Collector):
         channels: Sequence[str] = (),
         read_store: ReadStore | None = None,
         read_orders: ReadOrders | None = None,
+        read_operations: ReadOperations | None = None,
     ) -> None:
         self._shapes = tuple(shapes)
         self._own = OwnMetrics(bot=bot, version=version)
         self._orders, self._store = OrderMetrics(shapes), StoreMetrics()
+        self._operations, self._read_operations = OperationMetrics(shapes), read_operations
         self._errors, self._read_errors = ErrorMetrics(shapes, channels), read_errors
         self.pulse = PulseMetrics()
         self._read_audit, self._read_spans = read_audit, read_spans
@@ -79,6 +82,7 @@ class Metrics(Collector):
             TruthMetrics(shapes),
             self._errors,
             self._orders,
+            self._operations,
             self._store,
             OperationalMetrics(shapes),
             self.pulse,
@@ -131,3 +135,5 @@ class Metrics(Collector):
             self._store.show(self._read_store())
         if self._read_orders is not None:
             self._orders.show(self._read_orders())
+        if self._read_operations is not None:
+            self._operations.show(self._read_operations())

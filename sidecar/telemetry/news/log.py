@@ -14,6 +14,7 @@ from sidecar.telemetry import events
 from sidecar.telemetry.audit.clean import clean_fields
 from sidecar.telemetry.events import Bus, CallFinished
 from sidecar.telemetry.news import lifecycle
+from sidecar.telemetry.news.operations import operation_changed, unprotected
 from sidecar.telemetry.news.repeats import spoken
 from sidecar.telemetry.news.stories import Stories, Story
 from sidecar.words import (
@@ -83,6 +84,8 @@ class NewsLog:
         bus.subscribe(events.OrderStateChanged, self._order)
         bus.subscribe(events.OrderRefused, self._order_refused)
         bus.subscribe(events.OrdersRecovering, _recovering)
+        bus.subscribe(events.OperationChanged, operation_changed)
+        bus.subscribe(events.PositionUnprotected, unprotected)
         bus.subscribe(events.BreakerTransition, self._breaker)
         bus.subscribe(events.BrokerStateChanged, self._condition)
         bus.subscribe(events.DegradationChanged, self._degradation)

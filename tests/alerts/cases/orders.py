@@ -38,6 +38,23 @@ CASES = (
         action="Look at the broker's status page; look after open positions.",
     ),
     Case(
+        alert="SidecarPositionUnprotected",
+        severity="critical",
+        error_type="position_unprotected",
+        hears={
+            series("sidecar_errors_total", error_type="position_unprotected", severity="critical"): once(10),
+            series("sidecar_errors_unresolved", error_type="position_unprotected", severity="critical"): during(
+                10, 200
+            ),
+        },
+        fires=10,
+        ends=204,
+        summary="A position has no working stop",
+        description="Positions of momentum at binance that an operation left without protection, or traded too much "
+        "of, in the last hour: 1. It is over when a person has said so.",
+        action="Place the stop by hand, or close the position.",
+    ),
+    Case(
         alert="SidecarOrderDead",
         severity="critical",
         error_type="order_dead",

@@ -1,0 +1,57 @@
+"""Operations on the board of orders: what is under way, what became of it, and whom it left unprotected."""
+
+from dashboards.frame import Line, line
+from dashboards.panels import lines, number
+from dashboards.queries import BROKER, Query
+from dashboards.words import RED
+
+
+def under_way() -> Line:
+    """How operations stand, and how they ended."""
+    return line(
+        8,
+        number(
+            "A person was called",
+            "short",
+            "Times in the shown time that a position had no working stop, or that too much was traded.",
+            Query(BROKER.rise("sidecar_positions_unprotected_total", "broker"), "{{broker}}"),
+            steps=[(0.5, RED)],
+        ),
+        lines(
+            "Operations under way",
+            "short",
+            "Brackets, pairs, closes, bulk cancels and modifications that are being carried out or watched.",
+            Query(BROKER.sum("sidecar_operations", "broker, type, state") + " > 0", "{{broker}} {{type}} {{state}}"),
+            stacked=True,
+        ),
+        lines(
+            "Operations by result",
+            "ops",
+            "How operations ended.",
+            Query(
+                BROKER.rate("sidecar_operation_results_total", "broker, type, result") + " > 0",
+                "{{broker}} {{type}} {{result}}",
+            ),
+            stacked=True,
+        ),
+        widths=(6, 9, 9),
+    )
+
+
+def steps() -> Line:
+    """What was done for operations."""
+    return line(
+        7,
+        lines(
+            "Steps of operations",
+            "ops",
+            "What was done for operations: plan and cancel come from the sidecar, progress from the broker.",
+            Query(BROKER.rate("sidecar_operation_steps_total", "broker, step") + " > 0", "{{broker}} {{step}}"),
+        ),
+        lines(
+            "Operations in trouble",
+            "ops",
+            "Operations that were tried again, undone or resumed after a restart, and how they ended.",
+            Query(BROKER.rate("sidecar_operation_recoveries_total", "broker, result"), "{{broker}} {{result}}"),
+        ),
+    )

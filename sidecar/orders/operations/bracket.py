@@ -1,0 +1,228 @@
+"""What comes next for a bracket: entry, stop for what has filled, target, and each cancelled when the other fills."""
+
+from decimal import Decimal
+
+from sidecar.orders.draft import OrderDraft
+from sidecar.orders.operations.draft import BracketDraft
+from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
+from sidecar.orders.operations.moves import (
+    Alarm,
+    Cancel,
+    End,
+    Exhausted,
+    Moment,
+    Move,
+    Note,
+    Place,
+    Unwind,
+    Wait,
+    called,
+    more,
+    still_open,
+    traded_too_much,
+)
+from sidecar.words import OperationState, OrderState, OrderType
+
+EXITS = (Role.STOP, Role.TARGET, Role.FLATTEN)
+
+
+def exposure(operation: Operation) -> Decimal:
+    """How much of the position is open; below 0 when more was closed than opened."""
+    return operation.filled(Role.ENTRY, Role.RESTORE) - operation.filled(*EXITS)
+
+
+def unprotected(operation: Operation) -> bool:
+    """Whether a part of the position has no stop at work."""
+    working = sum((leg.left for leg in operation.legs(Role.STOP) if leg.state is OrderState.WORKING), Decimal(0))
+    return exposure(operation) > working
+
+
+def linked(operation: Operation) -> bool:
+    """Whether all is in place that was asked for, or can be."""
+    draft = _draft(operation)
+    entry = operation.last(Role.ENTRY)
+    if entry is None or entry.open or unprotected(operation) or exposure(operation) <= 0:
+        return False
+    target = operation.last(Role.TARGET)
+    return draft.target_price is None or (target is not None and (target.worked or bool(operation.record.errors)))
+
+
+def decide(operation: Operation, moment: Moment) -> Move:
+    """The next step of a bracket."""
+    entry = operation.last(Role.ENTRY)
+    if entry is None:
+        return _begin(operation, moment)
+    held = exposure(operation)
+    since = operation.record.exposed_since
+    if since is not None and moment.now - since >= moment.policy.protect_seconds:
+        words = f"{held} has had no working stop for {moment.policy.protect_seconds:g} s; it is still being tried"
+        if "unprotected" not in operation.record.alarms:
+            return Alarm("unprotected", words)
+    if (cancel := _cancel_entry(operation, moment, entry)) is not None:
+        return cancel
+    if held < 0:
+        words = f"stop and target have both traded: {-held} more was closed than opened; it is being traded back"
+        back = _market(operation, -held, opens=True)
+        return moment.cancel(still_open(operation.legs(*EXITS))) or traded_too_much(operation, moment, back, words)
+    if operation.record.unwinding:
+        return _unwind(operation, moment, held)
+    return _hold(operation, moment, entry, held) if held > 0 else _finish(operation, moment, entry)
+
+
+def _begin(operation: Operation, moment: Moment) -> Move:
+    draft = _draft(operation)
+    if operation.record.unwinding:
+        return End(OperationState.ROLLED_BACK, "undone before anything was sent")
+    if not moment.fresh(operation):
+        return End(OperationState.FAILED, "not begun: the sidecar was down, and the entry has become too old")
+    terms = OrderDraft(
+        broker=draft.broker,
+        instrument=draft.instrument,
+        account=draft.account,
+        side=draft.side,
+        type=OrderType.MARKET if draft.price is None else OrderType.LIMIT,
+        quantity=draft.quantity,
+        price=draft.price,
+        time_in_force=draft.time_in_force,
+        ttl_seconds=_fill_seconds(operation, moment),
+    )
+    return Place(Role.ENTRY, terms)
+
+
+def _cancel_entry(operation: Operation, moment: Moment, entry: Leg) -> Cancel | None:
+    """The rest of an entry is taken back in time, and as soon as the position is being left."""
+    over = moment.now >= entry.planned_at + _fill_seconds(operation, moment)
+    leaving = bool(operation.record.unwinding) or operation.filled(*EXITS) > 0
+    return moment.cancel([entry]) if over or leaving else None
+
+
+def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Move:
+    """A position is open: it needs a stop, then a target."""
+    stops = [leg for leg in operation.legs(Role.STOP) if leg.open and not _doubtful(leg, moment)]
+    missing = more(held, sum((leg.left for leg in stops), NOTHING))
+    if missing is not None:
+        move = moment.again(operation, Role.STOP, _stop(operation, missing))
+        return Unwind(f"the stop cannot be placed: {move.reason}") if isinstance(move, Exhausted) else move
+    surplus = sum((leg.left for leg in stops if leg.state is OrderState.WORKING), NOTHING) - held
+    spare = [leg for leg in reversed(stops) if leg.state is OrderState.WORKING and leg.left <= surplus]
+    if spare and (cancel := moment.cancel(spare[:1])) is not None:
+        return cancel
+    lost = next((leg for leg in operation.legs(Role.STOP) if leg.lost), None)
+    if lost is not None and "stop" not in operation.record.alarms:
+        return Alarm("stop", f"{lost.name} may be in the broker's book besides the stop that works: {lost.reason}")
+    if entry.open or unprotected(operation):
+        return Wait()
+    return _aim(operation, moment, held)
+
+
+def _doubtful(stop: Leg, moment: Moment) -> bool:
+    """Whether a position must not rely on a stop any longer.
+
+    Another one is placed then: both are reduce-only, and the one too many is cancelled when it turns up.
+    """
+    return stop.state is OrderState.IN_DOUBT and moment.now - stop.planned_at >= moment.policy.protect_seconds
+
+
+def _aim(operation: Operation, moment: Moment, held: Decimal) -> Move:
+    draft = _draft(operation)
+    missing = None if draft.target_price is None else more(held, operation.left(Role.TARGET))
+    if missing is None:
+        return Wait()
+    move = moment.again(operation, Role.TARGET, _target(operation, missing))
+    if isinstance(move, Exhausted):
+        words = f"there is no target, the stop stands: {move.reason}"
+        if words not in operation.record.errors:
+            return Note(words)
+        lost = any(leg.lost for leg in operation.legs(Role.TARGET))
+        return called(operation, "target", words, Wait()) if lost else Wait()
+    return move
+
+
+def _finish(operation: Operation, moment: Moment, entry: Leg) -> Move:
+    """Nothing is open at the market: what is left in the book has to go."""
+    if entry.open:
+        return Wait()
+    if entry.lost:
+        words = f"the entry may have been executed, and nobody knows: {entry.reason}"
+        return called(operation, "entry", words, End(OperationState.FAILED, words))
+    rest = still_open(operation.legs(Role.STOP, Role.TARGET, Role.FLATTEN))
+    if rest:
+        return moment.cancel(rest) or Wait()
+    if not entry.filled:
+        return End(OperationState.FAILED, f"the entry has not filled: {entry.reason}")
+    bad = operation.record.errors or operation.filled(Role.RESTORE)
+    state = OperationState.PARTIALLY_COMPLETED if bad else OperationState.COMPLETED
+    closed_by = next((leg.name for leg in operation.record.legs if leg.role in EXITS and leg.filled), "")
+    return End(state, f"the position was closed by {closed_by}")
+
+
+def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
+    """Out of the market first; the stop stays until nothing is left to protect."""
+    why = operation.record.unwinding
+    missing = more(held, operation.left(Role.FLATTEN))
+    if missing is not None:
+        move = moment.again(operation, Role.FLATTEN, _market(operation, missing, opens=False))
+        if isinstance(move, Exhausted):
+            stop = "no stop works" if unprotected(operation) else "its stop stands, and is not watched any more"
+            words = f"{why}; {held} could not be closed at the market, {stop}: {move.reason}"
+            return called(operation, "not closed", words, End(OperationState.FAILED, words))
+        return move
+    others = still_open(operation.legs(Role.TARGET))
+    entry = operation.last(Role.ENTRY)
+    if held == 0 and entry is not None and not entry.open:
+        others += still_open(operation.legs(Role.STOP))
+    if (cancel := moment.cancel(others)) is not None:
+        return cancel
+    if still_open(operation.record.legs):
+        return Wait()
+    lost = [leg.name for leg in operation.record.legs if leg.lost]
+    if lost:
+        words = f"{why}; {' and '.join(lost)} may be in the broker's book, and nobody knows"
+        return called(operation, "lost", words, End(OperationState.FAILED, words))
+    return End(OperationState.ROLLED_BACK, why)
+
+
+def _stop(operation: Operation, quantity: Decimal) -> OrderDraft:
+    draft = _draft(operation)
+    market = _market(operation, quantity, opens=False)
+    return market.model_copy(update={"type": OrderType.STOP, "stop_price": draft.stop_price})
+
+
+def _target(operation: Operation, quantity: Decimal) -> OrderDraft:
+    draft = _draft(operation)
+    market = _market(operation, quantity, opens=False)
+    return market.model_copy(update={"type": OrderType.TAKE_PROFIT, "stop_price": draft.target_price})
+
+
+def _market(operation: Operation, quantity: Decimal, *, opens: bool) -> OrderDraft:
+    draft = _draft(operation)
+    return OrderDraft(
+        broker=draft.broker,
+        instrument=draft.instrument,
+        account=draft.account,
+        side=draft.side if opens else draft.side.opposite,
+        quantity=quantity,
+        reduce_only=not opens,
+    )
+
+
+def orders(draft: BracketDraft) -> list[OrderDraft]:
+    """One of each order that it may come to need, to see whether its broker takes such."""
+    probe = Operation(id="", intent=draft, created_at=0, updated_at=0)
+    kinds = [_stop(probe, draft.quantity), _market(probe, draft.quantity, opens=False)]
+    if draft.target_price is not None:
+        kinds.append(_target(probe, draft.quantity))
+    entry = _market(probe, draft.quantity, opens=True)
+    if draft.price is not None:
+        limit = {"type": OrderType.LIMIT, "price": draft.price}
+        entry = entry.model_copy(update=limit)
+    return [entry.model_copy(update={"time_in_force": draft.time_in_force}), *kinds]
+
+
+def _fill_seconds(operation: Operation, moment: Moment) -> float:
+    return _draft(operation).fill_seconds or moment.policy.fill_seconds
+
+
+def _draft(operation: Operation) -> BracketDraft:
+    assert isinstance(operation.intent, BracketDraft)  # noqa: S101 - the table of kinds says so
+    return operation.intent

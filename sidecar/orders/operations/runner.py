@@ -1,0 +1,269 @@
+"""Carries one operation: looks how its orders are, decides, writes the step down, takes it, and begins again."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from sidecar.clock import Clock
+from sidecar.config.model import Operations
+from sidecar.orders.errors import StoppingError
+from sidecar.orders.operations import bracket
+from sidecar.orders.operations.hands import Hands
+from sidecar.orders.operations.journal import Journal, Step
+from sidecar.orders.operations.kinds import decide, exposed
+from sidecar.orders.operations.model import UNDO, Leg, Operation
+from sidecar.orders.operations.moves import Alarm, Cancel, End, Moment, Move, Note, Place, Unwind, Wait
+from sidecar.store import StoreClosedError, StoreError
+from sidecar.telemetry.events import (
+    Bus,
+    OperationChanged,
+    OperationRecovery,
+    OperationStep,
+    PositionUnprotected,
+)
+from sidecar.words import OperationState
+
+_FIRST_LOOK_SECONDS: Final = 0.5
+_STUMBLE_SECONDS: Final = 1.0
+_GOOD: Final = frozenset({OperationState.COMPLETED, OperationState.PARTIALLY_COMPLETED, OperationState.ROLLED_BACK})
+
+_log = logging.getLogger("sidecar.operations")
+
+
+class Runner:
+    """The only one who acts for its operation. `operation` is always as the disk has it."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        *,
+        hands: Hands,
+        journal: Journal,
+        policy: Operations,
+        told: Callable[["Runner"], None],
+        resumes: bool,
+        bus: Bus,
+        clock: Clock,
+    ) -> None:
+        """`told` is called after each step that was written down. `resumes`: it goes on where the last run ended."""
+        self.operation = operation
+        self.looked = asyncio.Event()
+        """Set once the broker has been asked about all of its orders, or it has ended."""
+        self._hands = hands
+        self._journal = journal
+        self._policy = policy
+        self._told = told
+        self._resumes = resumes
+        self._bus = bus
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._pause = _FIRST_LOOK_SECONDS
+        self._look_at = float("-inf")
+        self._called: set[str] = set()
+        self._asked = ""
+
+    def wake(self) -> None:
+        """One of its orders has changed."""
+        self._wake.set()
+
+    def unwind(self, reason: str) -> None:
+        """Undo the operation; it is written down by the next step."""
+        self._asked = reason
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until the operation has ended, or the sidecar ends."""
+        while not self.operation.state.final:
+            self._wake.clear()
+            try:
+                await self._round()
+            except (StoppingError, StoreClosedError):
+                break
+            except StoreError:
+                await self._exposed_without_disk()
+                await self._clock.sleep(_STUMBLE_SECONDS)
+            except Exception as failure:  # noqa: BLE001 - whatever broke: an operation is never forgotten
+                _log.exception("operation %s stumbled: %s", self.operation.id, type(failure).__name__)
+                await self._clock.sleep(_STUMBLE_SECONDS)
+        self.looked.set()
+
+    async def _round(self) -> None:
+        if self._resumes:
+            step = Step(self._clock.now(), "resume", "the sidecar was started again")
+            await self._recovering(self._copy(), "resumed", step)
+            self._resumes = False
+        await self._refresh()
+        if self._asked and not self.operation.record.unwinding:
+            await self._act(Unwind(self._asked))
+        move = decide(self.operation, Moment(self._clock.now(), self._policy))
+        if not isinstance(move, Wait):
+            await self._act(move)
+            return
+        self.looked.set()
+        ends = self._look_at
+        if move.until is not None:
+            ends = min(ends, self._clock.monotonic() + move.until - self._clock.now())
+        await self._wait(max(0.001, ends - self._clock.monotonic()))
+
+    async def _wait(self, seconds: float) -> None:
+        timer = self._clock.call_later(seconds, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    # How its orders are
+
+    async def _refresh(self) -> None:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        look = monotonic >= self._look_at
+        changed = self._copy()
+        legs = changed.record.legs
+        fresh = Moment(now, self._policy).fresh(changed)
+        steps = []
+        for leg in [leg for leg in legs if leg.open and not leg.order_id]:
+            if not await self._hands.hand_in(changed, leg, fresh=fresh):
+                legs.remove(leg)
+                steps.append(Step(now, "drop", f"{leg.name}: it had not been handed in, and is not wanted any more"))
+        known = [leg for leg in legs if leg.order_id]
+        # A cancel that is done has told how much of its order was traded: asked before the order is.
+        await asyncio.gather(*(self._hands.follow_cancel(leg) for leg in known if leg.cancel_id))
+        await asyncio.gather(*(self._hands.follow(leg, look=look) for leg in known if leg.open))
+        self._expose(changed)
+        if look:
+            self._look_at = self._clock.monotonic() + self._pause
+            self._pause = min(2 * self._pause, self._policy.look_seconds)
+        if changed != self.operation:
+            await self._write(changed, steps + self._progress(changed))
+            self._pause = _FIRST_LOOK_SECONDS
+            self._look_at = min(self._look_at, self._clock.monotonic() + self._pause)
+
+    def _expose(self, changed: Operation) -> None:
+        if not exposed(changed):
+            changed.record.exposed_since = None
+        elif changed.record.exposed_since is None:
+            changed.record.exposed_since = self._clock.now()
+
+    def _progress(self, changed: Operation) -> list[Step]:
+        before = {leg.name: leg for leg in self.operation.record.legs}
+        steps = []
+        for leg in changed.record.legs:
+            was = before.get(leg.name)
+            if was is None or (was.state, was.filled) != (leg.state, leg.filled):
+                traded = f", {leg.filled} traded" if leg.filled else ""
+                told = f": {leg.reason}" if leg.reason else ""
+                steps.append(Step(self._clock.now(), "progress", f"{leg.name}: {leg.state}{traded}{told}"))
+        return steps
+
+    # What is done for it
+
+    async def _act(self, move: Move) -> None:
+        changed, now = self._copy(), self._clock.now()
+        record = changed.record
+        match move:
+            case Place():
+                await self._plan(changed, move)
+            case Cancel():
+                await self._cancel(changed, move.leg.name)
+            case Alarm():
+                self._call(move)
+                record.alarms.append(move.key)
+                record.errors.append(move.reason)
+                await self._write(changed, [Step(now, "alarm", move.reason)])
+            case Note():
+                record.errors.append(move.reason)
+                await self._write(changed, [])
+            case Unwind():
+                record.unwinding, changed.state = move.reason, OperationState.ROLLING_BACK
+                kind = "" if self._asked else "unwound"
+                await self._recovering(changed, kind, Step(now, "unwind", move.reason))
+            case End():
+                await self._end(changed, move)
+
+    async def _plan(self, changed: Operation, move: Place) -> None:
+        """Only writes it down: it is handed in when that is on the disk."""
+        record, now = changed.record, self._clock.now()
+        retried = any(leg.fruitless for leg in changed.legs(move.role))
+        # Never a name that was used before, not even by a leg that was dropped.
+        record.named += 1
+        name = f"{move.role}{record.named}"
+        terms = move.terms.model_copy(update={"client_id": f"op-{changed.id}-{name}"})
+        record.legs.append(Leg(name=name, role=move.role, undo=UNDO[move.role], planned_at=now, terms=terms))
+        if changed.state is OperationState.PENDING:
+            changed.state = OperationState.IN_PROGRESS
+        step = Step(now, "plan", f"{name}: {_spoken(move)}; to undo it: {UNDO[move.role]}")
+        await self._recovering(changed, "retried" if retried else "", step)
+
+    async def _cancel(self, changed: Operation, name: str) -> None:
+        leg = next(leg for leg in changed.record.legs if leg.name == name)
+        leg.cancels += 1
+        leg.cancelled_at = None
+        if changed.state is OperationState.PENDING:
+            changed.state = OperationState.IN_PROGRESS
+        await self._write(changed, [Step(self._clock.now(), "cancel", f"{name}: attempt {leg.cancels}")])
+        changed = self._copy()
+        leg = next(leg for leg in changed.record.legs if leg.name == name)
+        await self._hands.cancel(leg)
+        await self._write(changed, [])
+
+    async def _end(self, changed: Operation, move: End) -> None:
+        changed.state, changed.record.reason = move.state, move.reason
+        await self._write(changed, [])
+        if changed.record.recoveries:
+            result = "succeeded" if move.state in _GOOD else "failed"
+            self._bus.emit(
+                OperationRecovery(
+                    changed.broker, changed.id, changed.type, result, "; ".join(changed.record.recoveries)
+                )
+            )
+
+    async def _recovering(self, changed: Operation, kind: str, step: Step) -> None:
+        first = bool(kind) and not changed.record.recoveries
+        if kind:
+            changed.record.recoveries.append(kind)
+        await self._write(changed, [step])
+        if first:
+            self._bus.emit(OperationRecovery(changed.broker, changed.id, changed.type, "attempted", kind))
+
+    def _call(self, alarm: Alarm) -> None:
+        """At once, and once: whether the disk takes it or not."""
+        if alarm.key in self._called:
+            return
+        self._called.add(alarm.key)
+        operation = self.operation
+        instrument = str(getattr(operation.intent, "instrument", ""))
+        self._bus.emit(PositionUnprotected(operation.broker, operation.id, operation.type, instrument, alarm.reason))
+
+    async def _exposed_without_disk(self) -> None:
+        """A full disk keeps every step back: who is unprotected meanwhile must be known all the same."""
+        if exposed(self.operation) and "disk" not in self._called:
+            quantity = bracket.exposure(self.operation)
+            self._call(
+                Alarm("disk", f"{quantity} may have no stop: the state file takes no step; make room on its disk")
+            )
+
+    # The record
+
+    def _copy(self) -> Operation:
+        return self.operation.model_copy(deep=True)
+
+    async def _write(self, changed: Operation, steps: list[Step]) -> None:
+        was = self.operation.state
+        changed.updated_at = self._clock.now()
+        await self._journal.save(changed, steps)
+        self.operation = changed
+        for step in steps:
+            leg = step.detail.partition(":")[0] if step.step in {"plan", "drop", "cancel", "progress"} else ""
+            told = (changed.broker, changed.id, changed.type, step.step, leg, step.detail)
+            self._bus.emit(OperationStep(*told))
+        if changed.state is not was:
+            reason = changed.record.reason or changed.record.unwinding
+            self._bus.emit(OperationChanged(changed.broker, changed.id, changed.type, was, changed.state, reason))
+        self._told(self)
+
+
+def _spoken(move: Place) -> str:
+    terms = move.terms
+    at = "" if terms.price is None and terms.stop_price is None else f" at {terms.price or terms.stop_price}"
+    return f"{terms.side} {terms.quantity} {terms.instrument}, {terms.type}{at}"
