@@ -118,7 +118,7 @@ def test_a_broker_cannot_take_the_control_apis_path(tmp_path: Path) -> None:
     [
         ("lisen: {}", "lisen", "did you mean listen?"),
         ("listen: {tpc: null}", "listen.tpc", "did you mean tcp?"),
-        ("attempts: 3", "attempts", "it belongs elsewhere: brokers.<name>.retry.attempts"),
+        ("attempts: 3", "attempts", "it belongs elsewhere: operations.attempts or brokers.<name>.retry.attempts"),
         ("log: {colour: true}", "log.colour", "the keys here are level, format and repeat_seconds"),
     ],
 )
