@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
 from sidecar.api.problem import JSON, RefusedError, problem
+from sidecar.api.questions import bad, count, number, told_as_json, until_final
 from sidecar.api.routes import Asked, Route
 from sidecar.orders.operations.draft import OperationDraft
 from sidecar.orders.operations.engine import OperationEngine, Told
@@ -154,30 +155,28 @@ class _Operations:
         query = asked.query
         for name, words in (("state", OperationState), ("type", OperationType)):
             if unknown := set(query.get(name, ())) - set(words):
-                raise _bad(f"no such {name}: {', '.join(sorted(unknown))}; there are {', '.join(words)}")
+                raise bad(f"no such {name}: {', '.join(sorted(unknown))}; there are {', '.join(words)}")
         sought = Sought(
             query.get("broker", ()),
             query.get("type", ()),
             query.get("state", ()),
             query.get("client_id", ()),
-            int(_number(asked, "limit", 100, MOST_AT_ONCE)),
+            count(asked, "limit", 100, MOST_AT_ONCE),
         )
         try:
             found = await self._engine.select(sought)
         except StoreError as error:
             raise _refused(error) from error
-        return _json(OperationList(operations=[view(operation) for operation in found]))
+        return told_as_json(OperationList(operations=[view(operation) for operation in found]))
 
     async def one(self, asked: Asked) -> Answer:
-        seconds = _number(asked, "wait", 0, LONGEST_WAIT_SECONDS)
-        until = asked.query.get("until", ["settled"])[0]
-        if until not in {"settled", "final"}:
-            raise _bad("until must be settled or final")
+        seconds = number(asked, "wait", 0, LONGEST_WAIT_SECONDS)
+        final = until_final(asked)
         try:
-            told = await self._engine.wait(asked.params["operation"], seconds, final=until == "final")
+            told = await self._engine.wait(asked.params["operation"], seconds, final=final)
         except (OperationError, StoreError) as error:
             raise _refused(error) from error
-        return _json(view(told.operation, told))
+        return told_as_json(view(told.operation, told))
 
     async def roll_back(self, asked: Asked) -> Answer:
         try:
@@ -191,7 +190,7 @@ class _Operations:
             counts = await self._engine.counts()
         except StoreError as error:
             raise _refused(error) from error
-        return _json(AllStatistics(types=[_summed(kind, counts) for kind in OperationType]))
+        return told_as_json(AllStatistics(types=[_summed(kind, counts) for kind in OperationType]))
 
 
 def view(operation: Operation, told: Told | None = None) -> OperationView:
@@ -238,25 +237,25 @@ def _leg(leg: Leg | None) -> LegView | None:
 
 
 def _summed(kind: OperationType, counts: list[Count]) -> Statistics:
-    def number(*states: OperationState, recovered: bool = False) -> int:
-        mine = (count for count in counts if count.type is kind and (not states or count.state in states))
-        return sum(count.number for count in mine if count.recovered or not recovered)
+    def total(*states: OperationState, recovered: bool = False) -> int:
+        mine = (row for row in counts if row.type is kind and (not states or row.state in states))
+        return sum(row.number for row in mine if row.recovered or not recovered)
 
     final = [state for state in OperationState if state.final]
-    ended, completed = number(*final), number(OperationState.COMPLETED)
-    bad, bad_ended = number(recovered=True), number(*final, recovered=True)
-    mended = bad_ended - number(OperationState.FAILED, recovered=True)
+    ended, completed = total(*final), total(OperationState.COMPLETED)
+    troubled, troubled_ended = total(recovered=True), total(*final, recovered=True)
+    mended = troubled_ended - total(OperationState.FAILED, recovered=True)
     return Statistics(
         type=kind,
-        started=number(),
-        active=number() - ended,
+        started=total(),
+        active=total() - ended,
         completed=completed,
-        partially_completed=number(OperationState.PARTIALLY_COMPLETED),
-        failed=number(OperationState.FAILED),
-        rolled_back=number(OperationState.ROLLED_BACK),
+        partially_completed=total(OperationState.PARTIALLY_COMPLETED),
+        failed=total(OperationState.FAILED),
+        rolled_back=total(OperationState.ROLLED_BACK),
         success_rate=completed / ended if ended else None,
-        recovery_attempts=bad,
-        recovery_success_rate=mended / bad_ended if bad_ended else None,
+        recovery_attempts=troubled,
+        recovery_success_rate=mended / troubled_ended if troubled_ended else None,
     )
 
 
@@ -270,24 +269,3 @@ def _refused(error: OperationError | StoreError) -> RefusedError:
     if isinstance(error, OperationError):
         return RefusedError(problem(STATUSES[type(error)], str(error)))
     return RefusedError(problem(HTTPStatus.SERVICE_UNAVAILABLE, "the state file cannot be read; see the log"))
-
-
-def _number(asked: Asked, name: str, usual: float, most: float) -> float:
-    text = asked.query.get(name, [""])[0]
-    if not text:
-        return usual
-    try:
-        told = float(text)
-    except ValueError:
-        told = -1
-    if not 0 <= told <= most:
-        raise _bad(f"{name} must be a number from 0 to {most:g}")
-    return told
-
-
-def _bad(detail: str) -> RefusedError:
-    return RefusedError(problem(HTTPStatus.BAD_REQUEST, detail))
-
-
-def _json(told: BaseModel) -> Answer:
-    return Answer(200, JSON, told.model_dump_json(exclude_none=True).encode())

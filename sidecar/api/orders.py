@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
 from sidecar.api.problem import JSON, RefusedError, problem
+from sidecar.api.questions import bad, count, number, told_as_json, until_final
 from sidecar.api.routes import Asked, Route
 from sidecar.orders.desk import KEY, Account, OrderDesk
 from sidecar.orders.draft import OrderDraft
@@ -142,18 +143,18 @@ class _Orders:
     async def select(self, asked: Asked) -> Answer:
         query = asked.query
         if unknown := set(query.get("state", ())) - set(OrderState):
-            raise _bad(f"no such state: {', '.join(sorted(unknown))}; there are {', '.join(OrderState)}")
-        most = _number(asked, "limit", 100, MOST_AT_ONCE)
-        wanted = Wanted(query.get("broker", ()), query.get("state", ()), query.get("client_id", ()), int(most))
+            raise bad(f"no such state: {', '.join(sorted(unknown))}; there are {', '.join(OrderState)}")
+        most = count(asked, "limit", 100, MOST_AT_ONCE)
+        wanted = Wanted(query.get("broker", ()), query.get("state", ()), query.get("client_id", ()), most)
         try:
             found = await self._desk.select(wanted)
         except StoreError as error:
             raise refused(error) from error
-        return _json(Orders(orders=[view(order) for order in found]))
+        return told_as_json(Orders(orders=[view(order) for order in found]))
 
     async def one(self, asked: Asked) -> Answer:
-        seconds = _number(asked, "wait", 0, LONGEST_WAIT_SECONDS)
-        final = _until_final(asked)
+        seconds = number(asked, "wait", 0, LONGEST_WAIT_SECONDS)
+        final = until_final(asked)
         try:
             account = await self._desk.account(asked.params["order"])
             if account.order.state is OrderState.WORKING or seconds:
@@ -161,7 +162,7 @@ class _Orders:
                 account = await self._desk.wait(account.order.id, seconds, final=final)
         except (OrderError, StoreError) as error:
             raise refused(error) from error
-        return _json(view(account.order, account))
+        return told_as_json(view(account.order, account))
 
     async def follow(self, asked: Asked) -> Answer:
         try:
@@ -175,7 +176,7 @@ class _Orders:
             order = await self._desk.cancel(asked.params["order"])
         except (OrderError, StoreError) as error:
             raise refused(error) from error
-        return _json(view(order)) if order.state.final else accepted(order, known=False)
+        return told_as_json(view(order)) if order.state.final else accepted(order, known=False)
 
 
 def accepted(order: Order, *, known: bool) -> Answer:
@@ -241,31 +242,3 @@ def _body(answer: Answer) -> Any:
     except (ValueError, RecursionError):
         return content.decode("utf-8", "replace")
     return told
-
-
-def _number(asked: Asked, name: str, usual: float, most: float) -> float:
-    text = asked.query.get(name, [""])[0]
-    if not text:
-        return usual
-    try:
-        told = float(text)
-    except ValueError:
-        told = -1
-    if not 0 <= told <= most:
-        raise _bad(f"{name} must be a number from 0 to {most:g}")
-    return told
-
-
-def _until_final(asked: Asked) -> bool:
-    until = asked.query.get("until", ["settled"])[0]
-    if until not in {"settled", "final"}:
-        raise _bad("until must be settled or final")
-    return until == "final"
-
-
-def _bad(detail: str) -> RefusedError:
-    return RefusedError(problem(HTTPStatus.BAD_REQUEST, detail))
-
-
-def _json(told: BaseModel) -> Answer:
-    return Answer(200, JSON, told.model_dump_json(exclude_none=True).encode())
