@@ -1,7 +1,7 @@
 """Plays one rendered pod on this machine as the kubelet would: volumes, environment, probes, order, signals.
 
 Only the root of the containers' file system is not theirs: a mount path becomes a folder below the pod's, in arguments,
-environment and configuration alike.
+environment and configuration alike. What an image starts is this machine's own and stays as it is.
 """
 
 import os
@@ -34,10 +34,11 @@ class Container:
         self.name: str = spec["name"]
         self._spec = spec
         self._log = pod.folder / f"{self.name}.log"
-        command = [*(spec.get("command") or entry), *spec.get("args", [])]
+        told = [pod.here(word) for word in [*spec.get("command", []), *spec.get("args", [])]]
+        command = told if "command" in spec else [*entry, *told]
         with self._log.open("wb") as sink:
             self.process = subprocess.Popen(  # noqa: S603 - our own commands
-                [pod.here(word) for word in command],
+                command,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **pod.environment(spec)},

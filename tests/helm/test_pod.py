@@ -131,5 +131,7 @@ def played_check(objects: list[Object], folder: Path) -> Pod:
     own["scrape"] = [url for url in own["scrape"] if "127.0.0.1" in url]
     plan["plan.json"] = json.dumps(own)
     template = chart.only(objects, "Pod", "-test")
-    template["spec"]["containers"][0]["command"][0] = sys.executable
-    return Pod(objects, folder / "pod", {}, template=template)
+    container = template["spec"]["containers"][0]
+    python, *container["args"] = container.pop("command")
+    assert python.startswith("python")
+    return Pod(objects, folder / "pod", {container["name"]: [sys.executable]}, template=template)
