@@ -80,8 +80,13 @@ class OrderDesk:
 
     # Handing in
 
-    async def place(self, draft: OrderDraft, traceparent: bytes | None = None, key: bytes | None = None) -> Taken:
-        """Take an order in the neutral form; `key` is its `Idempotency-Key`. Raises OrderError."""
+    async def place(
+        self, draft: OrderDraft, traceparent: bytes | None = None, key: bytes | None = None, *, urgent: bool = False
+    ) -> Taken:
+        """Take an order in the neutral form; `key` is its `Idempotency-Key`. Raises OrderError.
+
+        `urgent`: an open position depends on it.
+        """
         queue = self._queue(draft.broker)
         client_id = draft.client_id or self._new_client_id(key)
         try:
@@ -93,7 +98,7 @@ class OrderDesk:
             guard = PriceGuard(draft.side, draft.price_guard.reference, draft.price_guard.tolerance)
         usual = queue.settings.market_ttl_seconds if draft.type is OrderType.MARKET else queue.settings.ttl_seconds
         order = self._order(queue, Kind.ORDER, client_id, request, draft.ttl_seconds or usual)
-        order.guard, order.traceparent = guard, traceparent
+        order.guard, order.traceparent, order.urgent = guard, traceparent, urgent
         return await queue.take(order)
 
     def check(self, draft: OrderDraft) -> None:

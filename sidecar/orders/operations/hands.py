@@ -15,6 +15,8 @@ SETTLING_SECONDS: Final = 60.0
 """A broker that has said that an order is cancelled is believed after so long, though it shows the order as open."""
 _OPENING: Final = frozenset({Role.ENTRY, Role.FIRST, Role.SECOND, Role.CLOSE})
 """What must not be sent long after it was asked for."""
+_URGENT: Final = frozenset({Role.STOP, Role.FLATTEN, Role.RESTORE})
+"""What an open position waits for."""
 _UNDOING: Final = frozenset({Role.FLATTEN, Role.RESTORE})
 
 
@@ -42,7 +44,8 @@ class Hands:
             self._handed_in(leg, found[0])
             return True
         try:
-            taken = await self.desk.place(leg.terms, operation.record.traceparent.encode() or None)
+            trace = operation.record.traceparent.encode() or None
+            taken = await self.desk.place(leg.terms, trace, urgent=leg.role in _URGENT)
         except StoppingError:
             raise
         except (UnsupportedError, ConflictError) as error:
