@@ -21,6 +21,7 @@ from sidecar.orders.operations.moves import (
     still_open,
     traded_too_much,
 )
+from sidecar.orders.operations.moving import elsewhere, move, moved
 from sidecar.words import OperationState, OrderState, OrderType
 
 EXITS = (Role.STOP, Role.TARGET, Role.FLATTEN)
@@ -39,12 +40,13 @@ def unprotected(operation: Operation) -> bool:
 
 def linked(operation: Operation) -> bool:
     """Whether all is in place that was asked for, or can be."""
-    draft = _draft(operation)
     entry = operation.last(Role.ENTRY)
-    if entry is None or entry.open or unprotected(operation) or exposure(operation) <= 0:
+    if entry is None or entry.open or unprotected(operation) or exposure(operation) <= 0 or not moved(operation):
         return False
     target = operation.last(Role.TARGET)
-    return draft.target_price is None or (target is not None and (target.worked or bool(operation.record.errors)))
+    return operation.wanted(Role.TARGET) is None or (
+        target is not None and (target.worked or bool(operation.record.errors))
+    )
 
 
 def decide(operation: Operation, moment: Moment) -> Move:
@@ -101,18 +103,26 @@ def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Mo
     stops = [leg for leg in operation.legs(Role.STOP) if leg.open and not _doubtful(leg, moment)]
     missing = more(held, sum((leg.left for leg in stops), NOTHING))
     if missing is not None:
-        move = moment.again(operation, Role.STOP, _stop(operation, missing))
-        return Unwind(f"the stop cannot be placed: {move.reason}") if isinstance(move, Exhausted) else move
-    surplus = sum((leg.left for leg in stops if leg.state is OrderState.WORKING), NOTHING) - held
-    spare = [leg for leg in reversed(stops) if leg.state is OrderState.WORKING and leg.left <= surplus]
-    if spare and (cancel := moment.cancel(spare[:1])) is not None:
+        step = moment.again(operation, Role.STOP, _stop(operation, missing))
+        return Unwind(f"the stop cannot be placed: {step.reason}") if isinstance(step, Exhausted) else step
+    if (cancel := _surplus(operation, moment, stops, held)) is not None:
         return cancel
     lost = next((leg for leg in operation.legs(Role.STOP) if leg.lost), None)
     if lost is not None and "stop" not in operation.record.alarms:
         return Alarm("stop", f"{lost.name} may be in the broker's book besides the stop that works: {lost.reason}")
+    if (moving := move(operation, moment, stops, held, lambda quantity: _stop(operation, quantity))) is not None:
+        return moving
     if entry.open or unprotected(operation):
         return Wait()
     return _aim(operation, moment, held)
+
+
+def _surplus(operation: Operation, moment: Moment, legs: list[Leg], held: Decimal) -> Cancel | None:
+    """The cancel of what stands besides enough orders of its role; while they are moved, the old ones go first."""
+    working = [leg for leg in legs if leg.state is OrderState.WORKING]
+    surplus = sum((leg.left for leg in working), NOTHING) - held
+    spare = [leg for leg in reversed(working) if leg.left <= surplus]
+    return moment.cancel(spare[:1]) if spare and not elsewhere(operation, legs) else None
 
 
 def _doubtful(stop: Leg, moment: Moment) -> bool:
@@ -124,18 +134,19 @@ def _doubtful(stop: Leg, moment: Moment) -> bool:
 
 
 def _aim(operation: Operation, moment: Moment, held: Decimal) -> Move:
-    draft = _draft(operation)
-    missing = None if draft.target_price is None else more(held, operation.left(Role.TARGET))
+    targets = still_open(operation.legs(Role.TARGET))
+    missing = None if operation.wanted(Role.TARGET) is None else more(held, operation.left(Role.TARGET))
     if missing is None:
-        return Wait()
-    move = moment.again(operation, Role.TARGET, _target(operation, missing))
-    if isinstance(move, Exhausted):
-        words = f"there is no target, the stop stands: {move.reason}"
+        moving = move(operation, moment, targets, held, lambda quantity: _target(operation, quantity))
+        return moving or _surplus(operation, moment, targets, held) or Wait()
+    step = moment.again(operation, Role.TARGET, _target(operation, missing))
+    if isinstance(step, Exhausted):
+        words = f"there is no target, the stop stands: {step.reason}"
         if words not in operation.record.errors:
             return Note(words)
         lost = any(leg.lost for leg in operation.legs(Role.TARGET))
         return called(operation, "target", words, Wait()) if lost else Wait()
-    return move
+    return step
 
 
 def _finish(operation: Operation, moment: Moment, entry: Leg) -> Move:
@@ -161,12 +172,12 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
     why = operation.record.unwinding
     missing = more(held, operation.left(Role.FLATTEN))
     if missing is not None:
-        move = moment.again(operation, Role.FLATTEN, _market(operation, missing, opens=False))
-        if isinstance(move, Exhausted):
+        step = moment.again(operation, Role.FLATTEN, _market(operation, missing, opens=False))
+        if isinstance(step, Exhausted):
             stop = "no stop works" if unprotected(operation) else "its stop stands, and is not watched any more"
-            words = f"{why}; {held} could not be closed at the market, {stop}: {move.reason}"
+            words = f"{why}; {held} could not be closed at the market, {stop}: {step.reason}"
             return called(operation, "not closed", words, End(OperationState.FAILED, words))
-        return move
+        return step
     others = still_open(operation.legs(Role.TARGET))
     entry = operation.last(Role.ENTRY)
     if held == 0 and entry is not None and not entry.open:
@@ -183,15 +194,13 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
 
 
 def _stop(operation: Operation, quantity: Decimal) -> OrderDraft:
-    draft = _draft(operation)
     market = _market(operation, quantity, opens=False)
-    return market.model_copy(update={"type": OrderType.STOP, "stop_price": draft.stop_price})
+    return market.model_copy(update={"type": OrderType.STOP, "stop_price": operation.wanted(Role.STOP)})
 
 
 def _target(operation: Operation, quantity: Decimal) -> OrderDraft:
-    draft = _draft(operation)
     market = _market(operation, quantity, opens=False)
-    return market.model_copy(update={"type": OrderType.TAKE_PROFIT, "stop_price": draft.target_price})
+    return market.model_copy(update={"type": OrderType.TAKE_PROFIT, "stop_price": operation.wanted(Role.TARGET)})
 
 
 def _market(operation: Operation, quantity: Decimal, *, opens: bool) -> OrderDraft:

@@ -48,7 +48,7 @@ def main() -> int:
     seed = parser.parse_args().seed
     seed = SystemRandom().randrange(1_000_000) if seed is None else seed
     sys.stdout.write(f"seed {seed}\n")
-    rng = Random(seed)  # noqa: S311 - no secret hangs on it
+    rng = Random(seed)
     whole = list(every_cut())
     for line in figures([*whole, *(twice(rng, cut) for cut in whole)]):
         sys.stdout.write(f"{line}\n")

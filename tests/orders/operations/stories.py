@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from sidecar.config.model import Operations
+from sidecar.orders.operations.draft import BracketChange
 from sidecar.orders.operations.model import Operation, Role
 from sidecar.words import OperationState, OperationType
 from tests.orders.operations.exchange import shown
@@ -43,6 +44,13 @@ async def rolls_back(floor: Floor, operation: Operation) -> None:
         await floor.engine.roll_back(operation.id, "asked for")
 
 
+async def trails_the_stop(floor: Floor, operation: Operation) -> None:
+    """Its bot moves the stop."""
+    told = await floor.engine.tell(operation.id)
+    if not told.operation.record.unwinding:
+        await floor.engine.modify(operation.id, BracketChange.model_validate({"stop_price": "95"}))
+
+
 async def fills_in_part(floor: Floor, _: Operation) -> None:
     """The entry trades a part, its rest is taken back in time, and the target fills."""
     await floor.clock.sleep(5)
@@ -68,7 +76,7 @@ class Story:
     before: tuple[dict[str, Any], ...] = ()
     """What its bot has placed before it."""
     left: tuple[str, ...] = ()
-    """The kinds of orders that are in the book after it."""
+    """What is in the book after it."""
     at_once: bool = False
     """Whether the rest follows before all is in place."""
 
@@ -106,6 +114,13 @@ STORIES: Final = (
         fills_in_part,
         at_once=True,
     ),
+    Story(
+        "bracket whose stop is moved",
+        BRACKET,
+        OperationState.IN_PROGRESS,
+        trails_the_stop,
+        left=("TAKE_PROFIT_MARKET 110", "STOP_MARKET 95"),
+    ),
     Story("bracket not filled", BRACKET | {"price": "95", "fill_seconds": 20}, OperationState.FAILED),
     Story("pair, one fills", OCO, OperationState.COMPLETED, moves(111), held=1),
     Story("pair, the other fills", OCO, OperationState.COMPLETED, moves(89), held=1),
@@ -130,14 +145,14 @@ STORIES: Final = (
         OperationState.COMPLETED,
         held=1,
         before=(STOP,),
-        left=("STOP_MARKET",),
+        left=("STOP_MARKET 92",),
     ),
     Story(
         "limit moved",
         {"type": "modification", "broker": "binance", "replacement": LIMIT | {"price": "81"}},
         OperationState.COMPLETED,
         before=(LIMIT,),
-        left=("LIMIT",),
+        left=("LIMIT 81",),
     ),
 )
 
@@ -218,7 +233,8 @@ def consistent(floor: Floor, story: Story, operation: Operation, cut: str) -> No
     assert bool(floor.alarms) is bool(lost), where
     if not lost:
         assert operation.state is story.end, where
-        assert [order.kind for order in exchange.open()] == list(story.left), where
+        left = [f"{order.kind} {order.trigger or order.limit}" for order in exchange.open()]
+        assert left == list(story.left), where
         return
     assert operation.state.final or operation.type is OperationType.BRACKET, where
     if operation.type is OperationType.BRACKET:
@@ -227,7 +243,7 @@ def consistent(floor: Floor, story: Story, operation: Operation, cut: str) -> No
         assert len(exchange.open()) <= (2 if held else 0), where
     elif Role.OLD in {leg.role for leg in legs}:
         assert len(exchange.open()) <= 1, where
-        assert stops == ([1] if story.left == ("STOP_MARKET",) else []), where
+        assert stops == ([1] if story.held else []), where
     else:
         assert exchange.open() == [], where
 
