@@ -99,7 +99,7 @@ class Runner:
     async def _round(self) -> None:
         if self._resumes:
             step = Step(self._clock.now(), "resume", "the sidecar was started again")
-            await self._recovering(self._copy(), "resumed", step)
+            await self._recovering(self.operation.copied(), "resumed", step)
             self._resumes = False
         await self._refresh()
         if self._asked and not self.operation.record.unwinding:
@@ -130,7 +130,7 @@ class Runner:
     async def _refresh(self) -> None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         look = monotonic >= self._look_at
-        changed = self._copy()
+        changed = self.operation.copied()
         legs = changed.record.legs
         fresh = Moment(now, self._policy).fresh(changed)
         steps = []
@@ -171,7 +171,7 @@ class Runner:
     # What is done for it
 
     async def _act(self, move: Move) -> None:
-        changed, now = self._copy(), self._clock.now()
+        changed, now = self.operation.copied(), self._clock.now()
         record = changed.record
         match move:
             case Place():
@@ -228,7 +228,7 @@ class Runner:
         if changed.state is OperationState.PENDING:
             changed.state = OperationState.IN_PROGRESS
         await self._write(changed, [Step(self._clock.now(), "cancel", f"{name}: attempt {leg.cancels}")])
-        changed = self._copy()
+        changed = self.operation.copied()
         leg = next(leg for leg in changed.record.legs if leg.name == name)
         await self._hands.cancel(leg)
         await self._write(changed, [])
@@ -270,9 +270,6 @@ class Runner:
             )
 
     # The record
-
-    def _copy(self) -> Operation:
-        return self.operation.model_copy(deep=True)
 
     async def _write(self, changed: Operation, steps: list[Step]) -> None:
         was = self.operation.state
