@@ -47,6 +47,7 @@ class Carrier:
             order.request,
             deadline_seconds=self.deadline_seconds,
             traceparent=order.traceparent,
+            link=order.link,
             gone=lambda: bool(order.recalled),
             expires_at=order.expires_at,
         )

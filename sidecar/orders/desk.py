@@ -187,7 +187,7 @@ class OrderDesk:
             if not await queue.take_back(order, "cancelled by its bot before it was sent"):
                 queue.stop_sending(order, "cancelled by its bot before it was executed")
 
-    async def cancel(self, order_id: str) -> Order:
+    async def cancel(self, order_id: str, traceparent: bytes | None = None) -> Order:
         """Take an order back, or let a cancel follow it; returns what carries the cancel out. Raises OrderError."""
         order = (await self.account(order_id)).order
         queue = self._queue(order.broker)
@@ -202,7 +202,8 @@ class OrderDesk:
         if request is None:
             raise self._unsupported(order.broker, f"{order.broker} cannot cancel an order by its client id")
         cancel = self._order(queue, Kind.CANCEL, order.client_id, request, queue.settings.ttl_seconds)
-        cancel.lane = order.lane
+        cancel.lane, cancel.traceparent = order.lane, traceparent
+        cancel.link = order.traceparent if order.traceparent != traceparent else None
         return (await queue.take(cancel)).order
 
     # Asking

@@ -15,6 +15,7 @@ from sidecar.orders.operations.journal import Journal, Step
 from sidecar.orders.operations.kinds import decide, exposed
 from sidecar.orders.operations.model import UNDO, Leg, Operation, Role
 from sidecar.orders.operations.moves import Alarm, Cancel, End, Keep, Moment, Move, Note, Place, Shift, Unwind, Wait
+from sidecar.orders.operations.tracing import traced
 from sidecar.store import StoreClosedError, StoreError
 from sidecar.telemetry.events import (
     Bus,
@@ -101,6 +102,7 @@ class Runner:
             step = Step(self._clock.now(), "resume", "the sidecar was started again")
             await self._recovering(self.operation.copied(), "resumed", step)
             self._resumes = False
+            self._bus.emit(traced(self.operation, "resumed", self._clock.now()))
         await self._refresh()
         if self._asked and not self.operation.record.unwinding:
             await self._act(Unwind(self._asked))
@@ -230,12 +232,13 @@ class Runner:
         await self._write(changed, [Step(self._clock.now(), "cancel", f"{name}: attempt {leg.cancels}")])
         changed = self.operation.copied()
         leg = next(leg for leg in changed.record.legs if leg.name == name)
-        await self._hands.cancel(leg)
+        await self._hands.cancel(leg, changed.record.traceparent.encode() or None)
         await self._write(changed, [])
 
     async def _end(self, changed: Operation, move: End) -> None:
         changed.state, changed.record.reason = move.state, move.reason
         await self._write(changed, [])
+        self._bus.emit(traced(changed, "ended", self._clock.now()))
         if changed.record.recoveries:
             result = "succeeded" if move.state in _GOOD else "failed"
             self._bus.emit(
