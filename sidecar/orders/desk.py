@@ -99,6 +99,7 @@ class OrderDesk:
         usual = queue.settings.market_ttl_seconds if draft.type is OrderType.MARKET else queue.settings.ttl_seconds
         order = self._order(queue, Kind.ORDER, client_id, request, draft.ttl_seconds or usual)
         order.guard, order.traceparent, order.urgent = guard, traceparent, urgent
+        order.key = _derived(key)
         return await queue.take(order)
 
     def check(self, draft: OrderDraft) -> None:
@@ -137,6 +138,8 @@ class OrderDesk:
             return None
         order = self._order(queue, kind, intent.client_id, unsigned, self._ttl(queue, kind, unsigned))
         order.traceparent = traceparent
+        if kind is Kind.ORDER:
+            order.key = _derived(header(request.headers, KEY))
         return await queue.take(order)
 
     async def heed(self, broker: str, request: Request) -> None:
@@ -170,15 +173,13 @@ class OrderDesk:
 
     async def _carried(self, queue: OrderQueue, request: Request, intent: Intent) -> Order | None:
         """The carried order that a placement repeats: an open one by its client id, or any by its key."""
-        if intent.client_id:
-            await queue.caught_up()
-            return queue.of_client_id(intent.client_id)
-        key = header(request.headers, KEY)
-        if key is None:
-            return None
         await queue.caught_up()
-        wanted = Wanted(brokers=(queue.broker,), client_ids=(client_id_of_key(key.strip()),))
-        found = await self._ledger.select(wanted)
+        if intent.client_id and (same := queue.of_client_id(intent.client_id)) is not None:
+            return same
+        key = _derived(header(request.headers, KEY))
+        if not key:
+            return None
+        found = await self._ledger.select(Wanted(brokers=(queue.broker,), keys=(key,)))
         return found[0] if found else None
 
     @staticmethod
@@ -341,6 +342,10 @@ class _Watch:
         others.discard(self._changed)
         if not others:
             del self._watchers[self._order_id]
+
+
+def _derived(key: bytes | None) -> str:
+    return "" if key is None else client_id_of_key(key.strip())
 
 
 def _ids(request: Request, intent: Intent) -> list[str]:

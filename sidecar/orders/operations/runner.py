@@ -28,6 +28,8 @@ from sidecar.words import OperationState
 
 _FIRST_LOOK_SECONDS: Final = 0.5
 _STUMBLE_SECONDS: Final = 1.0
+_MOST_STEPS: Final = 100
+"""Far more than any operation takes without having to wait for its broker."""
 _GOOD: Final = frozenset({OperationState.COMPLETED, OperationState.PARTIALLY_COMPLETED, OperationState.ROLLED_BACK})
 
 _log = logging.getLogger("sidecar.operations")
@@ -64,6 +66,8 @@ class Runner:
         self._look_at = float("-inf")
         self._called: set[str] = set()
         self._asked = ""
+        self._hurried = 0
+        """Steps since it last had to wait for something."""
         self.shifts: list[Shift] = []
         """What is wanted elsewhere, and not written down yet."""
 
@@ -113,7 +117,11 @@ class Runner:
         move = decide(self.operation, Moment(self._clock.now(), self._policy))
         if not isinstance(move, Wait):
             await self._act(move)
+            self._hurried += 1
+            if self._hurried > _MOST_STEPS:  # whatever makes it go round and round must not take the disk and the CPU
+                await self._clock.sleep(_STUMBLE_SECONDS)
             return
+        self._hurried = 0
         self.looked.set()
         ends = self._look_at
         if move.until is not None:
@@ -134,10 +142,10 @@ class Runner:
         look = monotonic >= self._look_at
         changed = self.operation.copied()
         legs = changed.record.legs
-        fresh = Moment(now, self._policy).fresh(changed)
+        moment = Moment(now, self._policy)
         steps = []
         for leg in [leg for leg in legs if leg.open and not leg.order_id]:
-            if not await self._hands.hand_in(changed, leg, fresh=fresh):
+            if not await self._hands.hand_in(changed, leg, fresh=moment.in_time(leg)):
                 legs.remove(leg)
                 steps.append(Step(now, "drop", f"{leg.name}: it had not been handed in, and is not wanted any more"))
         known = [leg for leg in legs if leg.order_id]
