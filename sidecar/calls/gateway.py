@@ -6,7 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.profile import Finding, Keys, LogsIn, OrderFacts, Profile, Refusal
+from sidecar.brokers.following import OrderStream, TellsOfOrders
+from sidecar.brokers.profile import Finding, Keys, LogsIn, OrderFacts, Profile, Refusal, Verdict
 from sidecar.calls import explain
 from sidecar.calls.admission import Admission, Restraint
 from sidecar.calls.asking import Asker
@@ -28,7 +29,7 @@ from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
 from sidecar.telemetry.context import new_trace, parse_traceparent
-from sidecar.telemetry.events import Bus, CallFinished, DegradationChanged, TraceContext, trail
+from sidecar.telemetry.events import FILLS, Bus, CallFinished, DegradationChanged, TraceContext, trail
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
 from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
@@ -284,6 +285,24 @@ class Gateway:
         """The broker's answer to a question of the sidecar's own, such as a price. Raises Unanswered."""
         return await self._asker.ask(question, self._clock.monotonic() + LOOK_SECONDS)
 
+    @property
+    def tells_of_orders(self) -> bool:
+        """Whether the broker has a stream that tells what happens to the orders which the sidecar carries."""
+        told = isinstance(self._profile, TellsOfOrders) and self._settings.stream_url is not None
+        return told and self.signs
+
+    def order_stream(self, account: str) -> OrderStream | None:
+        """The stream that tells what happens to an account's orders; None where there is none."""
+        profile = self._profile
+        return profile.order_stream(account) if isinstance(profile, TellsOfOrders) and self.tells_of_orders else None
+
+    async def open_stream(self, question: Request) -> tuple[Answer | None, Verdict]:
+        """Open a stream of the sidecar's own, or ask for what opens one: the answer, where one came, and its meaning.
+
+        Raises Unanswered when there is no session to ask in.
+        """
+        return await self._asker.put(question, self._clock.monotonic() + LOOK_SECONDS)
+
     def _call(
         self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]
     ) -> Call:
@@ -398,7 +417,10 @@ class Gateway:
         return BrokerShape(
             name=self.name,
             endpoints=tuple((endpoint.name, endpoint.group) for endpoint in self._profile.endpoints),
-            streams=tuple(endpoint.name for endpoint in self._profile.endpoints if endpoint.stream),
+            streams=(
+                *(endpoint.name for endpoint in self._profile.endpoints if endpoint.stream),
+                *((FILLS,) if self.tells_of_orders else ()),
+            ),
             groups=tuple(self._breakers),
             limits=self._limiter.names,
             read=self.reading,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from sidecar.brokers.following import TellsOfOrders
 from sidecar.brokers.registry import build
 from sidecar.config.credentials import credential_warnings
 from sidecar.config.findings import Finding
@@ -36,8 +37,10 @@ def _unused_streams(path: KeyPath, broker: Broker) -> Iterator[Finding]:
     if broker.profile == "oanda" and broker.stream_url is None and wanted:
         wrong = "this key is missing: calls for streams would go to base_url, where OANDA has none"
         yield Finding((*path, "stream_url"), wrong, wanted)
-    if broker.stream_url is not None and not any(endpoint.stream for endpoint in build(broker).endpoints):
-        wrong = f"the {broker.profile} profile has no HTTP streams, so that nothing uses it"
+    profile = build(broker)
+    useful = isinstance(profile, TellsOfOrders) or any(endpoint.stream for endpoint in profile.endpoints)
+    if broker.stream_url is not None and not useful:
+        wrong = f"the {broker.profile} profile knows of no streams, so that nothing uses it"
         yield Finding((*path, "stream_url"), wrong, "remove it")
 
 

@@ -128,7 +128,7 @@ class BrokerShape:
     endpoints: tuple[tuple[str, str], ...]
     """Endpoint and group."""
     streams: tuple[str, ...]
-    """Those of the endpoints whose answers never end."""
+    """Those of the endpoints whose answers never end, and the sidecar's own."""
     groups: tuple[str, ...]
     limits: tuple[str, ...]
     read: Callable[[], BrokerReading]

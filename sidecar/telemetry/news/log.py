@@ -63,7 +63,11 @@ _CONDITIONS: Mapping[BrokerState, str] = {
 _NO_NEW_RISK = {DegradationLevel.READ_ONLY, DegradationLevel.EMERGENCY}
 _ARRIVED = {OrderState.WORKING, OrderState.FILLED}
 _GATE = {RefusalKind.RATE_LIMITED, RefusalKind.BANNED}
-_LOST = ("lost", "broker_closed")
+_LOST = {
+    "lost": "the stream was lost",
+    "broker_closed": "the broker closed the stream",
+    "unopened": "the stream could not be opened",
+}
 _FORCED = {BreakerState.FORCED_OPEN, BreakerState.FORCED_CLOSED}
 
 
@@ -398,8 +402,7 @@ class NewsLog:
                 say=_log.warning,
             ),
         )
-        by = "the broker closed the stream" if event.reason == "broker_closed" else "the stream was lost"
-        story.happened(self._now(), by)
+        story.happened(self._now(), _LOST[event.reason])
 
     def _stream_opened(self, event: events.StreamOpened) -> None:
         now = self._now()
