@@ -1,6 +1,7 @@
 """One broker, ready to be called: turns a request into a call, and tells what became of it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
@@ -29,7 +30,15 @@ from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
 from sidecar.telemetry.context import new_trace, parse_traceparent
-from sidecar.telemetry.events import FILLS, Bus, DegradationChanged, TraceContext, trail
+from sidecar.telemetry.events import (
+    FILLS,
+    Bus,
+    DegradationChanged,
+    StreamClosed,
+    StreamOpened,
+    TraceContext,
+    trail,
+)
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
 from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
@@ -88,6 +97,9 @@ class Gateway:
         self._run = self._entrance()
         self._limiter.hold_back_market_data(restraint.market_data_share)
         bus.subscribe(DegradationChanged, self._level_changed)
+        self._streams: Counter[str] = Counter()
+        bus.subscribe(StreamOpened, self._stream_opened)
+        bus.subscribe(StreamClosed, self._stream_closed)
 
     def _entrance(self) -> Carry:
         """Where calls go in: what is remembered comes before the pipeline, where anything may be remembered."""
@@ -96,6 +108,12 @@ class Gateway:
     def _level_changed(self, event: DegradationChanged) -> None:
         if event.broker == self.name:
             self._limiter.hold_back_market_data(self._restraint.market_data_share)
+
+    def _stream_opened(self, event: StreamOpened) -> None:
+        self._streams[event.stream] += event.broker == self.name
+
+    def _stream_closed(self, event: StreamClosed) -> None:
+        self._streams[event.stream] -= event.was_open and event.broker == self.name
 
     def _made_asker(self) -> Asker:
         keys = self._keys
@@ -397,6 +415,7 @@ class Gateway:
             retry_budget=self._budget.left(),
             degradation=self._restraint.reading(),
             cache=self._cache.reading(),
+            streams=tuple(sorted(name for name, count in self._streams.items() if count > 0)),
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:

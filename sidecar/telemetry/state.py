@@ -118,6 +118,8 @@ class BrokerReading:
     """Retries that may still be made now."""
     degradation: DegradationReading
     cache: CacheReading
+    streams: tuple[str, ...] = ()
+    """Names of the streams that are open: relayed ones, and `fills`, by which the sidecar learns of fills."""
 
 
 @dataclass(frozen=True, slots=True)
