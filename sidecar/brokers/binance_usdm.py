@@ -3,9 +3,11 @@
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
+from sidecar.brokers import _binance_stream
 from sidecar.brokers._binance import BinanceProfile, Tables
 from sidecar.brokers._binance_orders import USDM
 from sidecar.brokers._binance_usdm_endpoints import ORDERS_1M, ORDERS_10S, ROUTES, WEIGHT
+from sidecar.brokers.following import OrderStream
 from sidecar.brokers.profile import Scope, WindowSpec
 
 LIMITS: Final = (
@@ -36,3 +38,7 @@ class BinanceUsdm(BinanceProfile):
                 dialect=USDM,
             )
         )
+
+    def order_stream(self, account: str) -> OrderStream:  # noqa: ARG002 - a key has one account
+        """The key's user-data stream."""
+        return _binance_stream.order_stream()

@@ -48,8 +48,8 @@ class OrderStream:
     """What opens it, unsigned: its answer is the stream itself, or names the WebSocket that is."""
     heard: Callable[[bytes], Heard]
     """What one line, or one message of a WebSocket, says. Never raises, whatever the bytes."""
-    silence_seconds: float
-    """After so long without a byte it is lost."""
+    silence_seconds: float | None
+    """After so long without a byte it is lost; None where silence says nothing."""
     socket: Callable[[Answer], Socket | None] | None = None
     """The WebSocket that an answer names, None where it names none; missing where the answer is the stream."""
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.following import OrderStream, TellsOfOrders
+from sidecar.brokers.following import OrderStream, Socket, TellsOfOrders
 from sidecar.brokers.profile import Finding, Keys, LogsIn, Profile, Refusal, Verdict
 from sidecar.calls import ending
 from sidecar.calls.admission import Admission, Restraint
@@ -25,6 +25,7 @@ from sidecar.calls.preflight import Preflight
 from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.relay import relay
 from sidecar.calls.session import Session
+from sidecar.calls.sockets import Sockets
 from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
@@ -79,6 +80,7 @@ class Gateway:
         self._admission = admission
         self._restraint = restraint
         self._transport = Transport(settings)
+        self._sockets = Sockets(settings)
         self._limiter = Limiter(name, profile.limits, settings.limits, address, bus, clock)
         self._budget = RetryBudget(settings.retry.budget, settings.retry.budget_floor, clock)
         self._breakers = {
@@ -206,6 +208,7 @@ class Gateway:
         """Close the connections to the broker."""
         sessions = [*self._retired, *filter(None, (self._asker.session,))]
         await asyncio.gather(*(session.close() for session in sessions))
+        await self._sockets.close()
         await self._transport.close()
 
     async def run(
@@ -319,6 +322,10 @@ class Gateway:
         Raises Unanswered when there is no session to ask in.
         """
         return await self._asker.put(question, self._clock.monotonic() + LOOK_SECONDS)
+
+    async def open_socket(self, socket: Socket) -> AsyncIterator[bytes]:
+        """The messages of a WebSocket of the sidecar's own, each with a line's end. Raises TransportError."""
+        return await self._sockets.open(socket.target, LOOK_SECONDS)
 
     def _call(
         self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]

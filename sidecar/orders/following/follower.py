@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from random import Random
 from typing import Final, Protocol
 
-from sidecar.brokers.following import OrderStream
+from sidecar.brokers.following import OrderStream, Renewal
 from sidecar.brokers.profile import Verdict
 from sidecar.calls.asking import Unanswered
 from sidecar.calls.gateway import Gateway
@@ -14,6 +14,7 @@ from sidecar.calls.transport import TransportError
 from sidecar.clock import Clock
 from sidecar.orders.following.lines import close, lines
 from sidecar.telemetry.events import FILLS, Bus, StreamClosed, StreamMessages, StreamOpened
+from sidecar.wire import Answer
 from sidecar.words import Outcome
 
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -106,10 +107,12 @@ class Follower:
         """Follow it from its opening to its end; `ok` when it had been opened."""
         try:
             answer, verdict = await self._gateway.open_stream(self._stream.request)
-            if verdict.outcome is Outcome.OK and answer is not None and answer.chunks is not None:
-                await self._listen(answer.chunks)
-                return Outcome.OK
-        except Unanswered:
+            if verdict.outcome is Outcome.OK and answer is not None:
+                chunks, renewal = await self._opened(answer)
+                if chunks is not None:
+                    await self._listen(chunks, renewal)
+                    return Outcome.OK
+        except (Unanswered, TransportError):
             verdict = _UNANSWERED
         except Exception as failure:  # noqa: BLE001 - whatever broke: it is opened again
             _log.error("following the fills of %s stumbled: %s", self._gateway.name, type(failure).__name__)
@@ -117,7 +120,15 @@ class Follower:
         self._unopened()
         return Outcome.TRANSIENT if verdict.outcome is Outcome.OK else verdict.outcome
 
-    async def _listen(self, chunks: AsyncIterator[bytes]) -> None:
+    async def _opened(self, answer: Answer) -> tuple[AsyncIterator[bytes] | None, Renewal | None]:
+        """The stream that an answer is, or names; and what keeps it alive. Raises TransportError."""
+        if self._stream.socket is None:
+            return answer.chunks, None
+        socket = self._stream.socket(answer)
+        return (None, None) if socket is None else (await self._gateway.open_socket(socket), socket.renewal)
+
+    async def _listen(self, chunks: AsyncIterator[bytes], renewal: Renewal | None) -> None:
+        renewing = None if renewal is None else asyncio.create_task(self._renew(renewal, chunks))
         self._bus.emit(StreamOpened(self._gateway.name, FILLS))
         self.live, self._told, self._newest = True, False, 0
         reason = "broker_closed"
@@ -136,8 +147,23 @@ class Follower:
             raise
         finally:
             self.live = False
+            if renewing is not None:
+                renewing.cancel()
             await close(chunks)
             self._close(reason)
+
+    async def _renew(self, renewal: Renewal, chunks: AsyncIterator[bytes]) -> None:
+        """Keep a stream alive; one that the broker does not know any more is closed, so that it is opened anew."""
+        pause = renewal.seconds
+        while True:
+            await self._clock.sleep(pause)
+            try:
+                _, verdict = await self._gateway.open_stream(renewal.request)
+            except Unanswered:
+                verdict = _UNANSWERED
+            if verdict.outcome in _REFUSED:
+                return await close(chunks)
+            pause = renewal.seconds if verdict.outcome is Outcome.OK else LONGEST_PAUSE_SECONDS
 
     def _over(self, said: list[bytes]) -> bool:
         """Take in some lines; tells whether they say that nothing more will come."""

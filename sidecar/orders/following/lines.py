@@ -10,10 +10,10 @@ LONGEST_LINE_BYTES: Final = 1024 * 1024
 """No broker's message is so long; more is not kept in memory."""
 
 
-async def lines(chunks: AsyncIterator[bytes], silence_seconds: float) -> AsyncGenerator[list[bytes]]:
+async def lines(chunks: AsyncIterator[bytes], silence_seconds: float | None) -> AsyncGenerator[list[bytes]]:
     """The lines that each piece completes, without empty ones, until the stream ends.
 
-    Raises TimeoutError after `silence_seconds` without a byte, TransportError when the stream breaks.
+    Raises TimeoutError after `silence_seconds` without a byte (None for never), TransportError when the stream breaks.
     """
     rest = b""
     while True:

@@ -44,6 +44,7 @@ class Wire(AsyncIterator[bytes]):
 
     async def aclose(self) -> None:
         self.closed = True
+        self.said.put_nowait(None)
 
 
 class Broadcast:
@@ -127,7 +128,7 @@ class Stage(Floor):
         async def followed() -> T:
             gateway = self.bench.gateway
             gateway.open_stream = self.broadcast.open_stream  # type: ignore[method-assign] # the seam under test
-            gateway.order_stream = lambda account: STREAM  # type: ignore[method-assign] # likewise
+            gateway.order_stream = lambda account: None if account else STREAM  # type: ignore[method-assign] # too
             ledger = Ledger(self.store, 86400, self.clock)
             self.following = Following(
                 gateway, self.queue, ledger, bus=gateway._bus, clock=self.clock, rng=gateway._rng
