@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sidecar.brokers._oanda_stream import heard
-from sidecar.brokers.following import OrderStream
+from sidecar.brokers.following import OrderStream, Renewal, Socket
 from sidecar.brokers.profile import Verdict
-from sidecar.calls.transport import MaybeSent
+from sidecar.calls.transport import MaybeSent, NotSent
 from sidecar.orders.following.following import Following
 from sidecar.orders.ledger import Ledger
 from sidecar.telemetry.events import FILLS, OrderLookedUp, StreamClosed, StreamOpened
@@ -21,6 +21,9 @@ from tests.orders.operations.floor import Floor
 
 T = TypeVar("T")
 STREAM = OrderStream(Request("GET", "/stream", ()), heard, silence_seconds=20.0)
+RENEWAL = Renewal(Request("PUT", "/key", ()), 1800.0)
+KEYED = OrderStream(Request("POST", "/key", ()), heard, None, lambda _: Socket("/socket", RENEWAL))
+"""A stream over a WebSocket that a key opens."""
 BEAT_SECONDS = 5.0
 REFUSED = Verdict(Outcome.FATAL, "auth")
 TOO_MANY = Verdict(Outcome.RATE_LIMITED, "rate_limit")
@@ -54,6 +57,9 @@ class Broadcast:
         self.stage = stage
         self.verdicts: list[Verdict] = []
         self.asked: list[float] = []
+        self.renewals: list[Verdict] = []
+        self.renewed: list[float] = []
+        self.unreachable = False
         self.wires: list[Wire] = []
         self.number = 0
         self.beats = True
@@ -61,15 +67,27 @@ class Broadcast:
         """What becomes of what the exchange says, on its way."""
 
     async def open_stream(self, question: Request) -> tuple[Answer | None, Verdict]:
-        assert question == STREAM.request
-        self.asked.append(self.stage.clock.monotonic())
         await self.stage.clock.sleep(0.05)
+        if question == RENEWAL.request:
+            self.renewed.append(self.stage.clock.monotonic())
+            return Answer(200, ()), self.renewals.pop(0) if self.renewals else Verdict(Outcome.OK)
+        assert question == self.stage.stream.request
+        self.asked.append(self.stage.clock.monotonic())
         verdict = self.verdicts.pop(0) if self.verdicts else Verdict(Outcome.OK)
         if verdict.outcome is not Outcome.OK:
             return Answer(400, ()), verdict
+        return Answer(200, (), chunks=None if self.stage.stream.socket else self.wire()), verdict
+
+    async def open_socket(self, socket: Socket) -> AsyncIterator[bytes]:
+        assert socket.target == "/socket"
+        if self.unreachable:
+            raise NotSent("connect", "OSError")
+        return self.wire()
+
+    def wire(self) -> Wire:
         wire = Wire()
         self.wires.append(wire)
-        return Answer(200, (), chunks=wire), verdict
+        return wire
 
     @property
     def open(self) -> list[Wire]:
@@ -109,6 +127,7 @@ class Stage(Floor):
         self.broadcast = Broadcast(self)
         self.following: Following
         self.follows = True
+        self.stream = STREAM
         fill, cancel = self.exchange.fill, self.exchange._cancel
 
         def told_fill(order: Booked, quantity: Decimal) -> None:
@@ -128,7 +147,8 @@ class Stage(Floor):
         async def followed() -> T:
             gateway = self.bench.gateway
             gateway.open_stream = self.broadcast.open_stream  # type: ignore[method-assign] # the seam under test
-            gateway.order_stream = lambda account: None if account else STREAM  # type: ignore[method-assign] # too
+            gateway.open_socket = self.broadcast.open_socket  # type: ignore[method-assign] # likewise
+            gateway.order_stream = lambda account: None if account else self.stream  # type: ignore[method-assign] # too
             ledger = Ledger(self.store, 86400, self.clock)
             self.following = Following(
                 gateway, self.queue, ledger, bus=gateway._bus, clock=self.clock, rng=gateway._rng

@@ -11,7 +11,7 @@ from sidecar.orders.following.follower import LIMITED_PAUSE_SECONDS, LONGEST_PAU
 from sidecar.orders.following.lines import LONGEST_LINE_BYTES
 from sidecar.telemetry.events import BrokerChecked, Reloaded
 from sidecar.words import OrderState, Readiness
-from tests.orders.following.stage import AWAY, REFUSED, TOO_MANY, Stage
+from tests.orders.following.stage import AWAY, KEYED, REFUSED, RENEWAL, TOO_MANY, Stage
 from tests.orders.operations.floor import BRACKET
 
 T = TypeVar("T")
@@ -291,3 +291,43 @@ def test_while_a_stream_is_open_polling_rests_and_goes_on_when_it_is_lost(tmp_pa
     told, alone = stage.live(life)
     assert told <= 11
     assert alone >= 55
+
+
+def test_a_stream_that_a_key_opens_is_kept_alive(stage: Stage) -> None:
+    stage.stream = KEYED
+
+    async def then(order_id: str) -> OrderState:
+        stage.broadcast.renewals = [AWAY]
+        await stage.clock.sleep(3 * RENEWAL.seconds)
+        assert (len(stage.broadcast.asked), len(stage.broadcast.renewed)) == (1, 3)
+        stage.exchange.move(SYMBOL, 94)
+        await stage.clock.sleep(0.2)
+        return await state(stage, order_id)
+
+    assert with_an_order(stage, then) is OrderState.FILLED
+
+
+def test_a_key_that_is_not_known_any_more_is_asked_for_anew(stage: Stage) -> None:
+    stage.stream = KEYED
+
+    async def then(_: str) -> None:
+        stage.broadcast.renewals = [REFUSED]
+        await stage.clock.sleep(RENEWAL.seconds + 10)
+
+    with_an_order(stage, then)
+    assert stage.opened == 2
+
+
+def test_a_web_socket_that_cannot_be_reached_is_tried_again(stage: Stage) -> None:
+    stage.stream = KEYED
+
+    async def life() -> None:
+        stage.broadcast.unreachable = True
+        await resting(stage)
+        await stage.clock.sleep(100)
+        assert stage.closed == ["unopened"]
+        stage.broadcast.unreachable = False
+        await stage.clock.sleep(100)
+
+    stage.live(life)
+    assert stage.opened == 1
