@@ -295,6 +295,10 @@ class OrderQueue:
         """An order that is open, as it is now; or one of which more is known than the disk knows."""
         return self._book.find(order_id) or self._unsaved.get(order_id)
 
+    def told_of(self, order: Order) -> None:
+        """The broker tells by itself that something has happened to an open order."""
+        self._doubts.hurry(order.id)
+
     async def look_again(self, order_id: str) -> None:
         """Ask the broker how far a working order is, and record it; nothing happens where that cannot be found out."""
         look = self._looks.get(order_id)

@@ -117,6 +117,7 @@ class FollowedAccount:
             self._looks.mention(order_id)
         elif (order := self._queue.of_client_id(client_id)) is not None:
             self._early.add(order.id)
+            self._queue.told_of(order)
 
     def _look_at_all(self) -> None:
         if self._sweep is None:

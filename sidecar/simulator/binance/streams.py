@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from sidecar.clock import SystemClock
 from sidecar.simulator.binance.algo import AlgoOrder
 from sidecar.simulator.binance.exchange import Account, Exchange
 from sidecar.simulator.binance.order import Order
+from sidecar.simulator.faults import is_silent
 
 PATHS: Final = ("/ws/{listen_key}", "/private/ws/{listen_key}")
 _LOOK_SECONDS: Final = 0.1
@@ -35,7 +37,8 @@ def routes(exchange: Exchange) -> list[web.RouteDef]:
         # A client that goes is how streams end.
         with suppress(ConnectionError):
             async for event in _told(exchange, owner, stream):
-                await stream.send_str(json.dumps(event))
+                if not is_silent(request, SystemClock()):
+                    await stream.send_str(json.dumps(event))
         await stream.close()
         await hearing
         return stream

@@ -100,6 +100,22 @@ def test_a_fill_that_is_told_before_the_placing_is_answered_is_not_lost(stage: S
     assert with_an_order(stage, then) is OrderState.FILLED
 
 
+def test_an_order_in_doubt_that_the_stream_names_is_looked_up_at_once(stage: Stage) -> None:
+    async def then(_: str) -> float:
+        stage.exchange.placing = ["lost and done"]
+        stage.exchange.visible_after = 40.0
+        taken = await stage.place("c2", type="limit", price="90")
+        await stage.clock.sleep(35)
+        assert await state(stage, taken.order.id) is OrderState.IN_DOUBT
+        stage.exchange.orders["c2"].visible = 0.0
+        began = stage.clock.monotonic()
+        stage.broadcast.transaction(stage.exchange.orders["c2"])
+        await stage.settled(taken)
+        return stage.clock.monotonic() - began
+
+    assert with_an_order(stage, then) < 1.5
+
+
 def test_nothing_is_followed_while_nothing_can_fill(stage: Stage) -> None:
     async def life() -> None:
         await stage.settled(await stage.place())
