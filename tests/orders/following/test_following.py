@@ -69,6 +69,20 @@ def test_a_brackets_entry_that_fills_has_its_stop_at_once(stage: Stage) -> None:
     assert stage.live(life) < 0.5
 
 
+def test_a_fill_is_acted_upon_though_the_disk_is_slow_to_know_it(stage: Stage) -> None:
+    async def life() -> list[str]:
+        await stage.ask(BRACKET, price="95")
+        await stage.following_begins()
+        await stage.clock.sleep(70)  # the looks at it are 64 seconds apart by now
+        stage.store.takes = 0.2
+        stage.exchange.move(SYMBOL, 94)
+        await stage.clock.sleep(10)
+        stage.store.takes = 0.0
+        return [stop.status for stop in stage.exchange.booked("stop")]
+
+    assert stage.live(life) == ["NEW"]
+
+
 def test_a_fill_that_cannot_be_seen_yet_is_looked_for_again(stage: Stage) -> None:
     async def then(order_id: str) -> OrderState:
         order = stage.exchange.orders["c1"]
@@ -307,6 +321,28 @@ def test_while_a_stream_is_open_polling_rests_and_goes_on_when_it_is_lost(tmp_pa
     told, alone = stage.live(life)
     assert told <= 11
     assert alone >= 55
+
+
+def test_what_fills_when_the_stream_is_lost_is_seen_as_soon_as_without_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, look_seconds=5)
+
+    async def life() -> float:
+        await stage.ask(BRACKET, price="95", fill_seconds=LONG)
+        await stage.following_begins()
+        await stage.clock.sleep(100)
+        before = stage.looks
+        while stage.looks == before:  # the next look is half a minute away
+            await stage.clock.sleep(0.1)
+        stage.broadcast.verdicts = [REFUSED]
+        stage.broadcast.lose()
+        await stage.clock.sleep(0.1)
+        lost = stage.clock.monotonic()
+        stage.exchange.move(SYMBOL, 94)
+        while not stage.exchange.booked("stop"):
+            await stage.clock.sleep(0.1)
+        return stage.clock.monotonic() - lost
+
+    assert stage.live(life) < 6
 
 
 def test_a_stream_that_a_key_opens_is_kept_alive(stage: Stage) -> None:
