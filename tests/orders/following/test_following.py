@@ -57,7 +57,7 @@ def test_a_fill_that_the_stream_tells_is_known_at_once(stage: Stage) -> None:
 
 def test_a_brackets_entry_that_fills_has_its_stop_at_once(stage: Stage) -> None:
     async def life() -> float:
-        await stage.ask(BRACKET, price="95")
+        await stage.ask(BRACKET, price="95", fill_seconds=LONG)
         await stage.following_begins()
         await stage.clock.sleep(60)
         filled = stage.clock.monotonic()
@@ -71,7 +71,7 @@ def test_a_brackets_entry_that_fills_has_its_stop_at_once(stage: Stage) -> None:
 
 def test_a_fill_is_acted_upon_though_the_disk_is_slow_to_know_it(stage: Stage) -> None:
     async def life() -> list[str]:
-        await stage.ask(BRACKET, price="95")
+        await stage.ask(BRACKET, price="95", fill_seconds=LONG)
         await stage.following_begins()
         await stage.clock.sleep(70)  # the looks at it are 64 seconds apart by now
         stage.store.takes = 0.2
