@@ -43,7 +43,7 @@ from sidecar.health.prober import Prober
 from sidecar.health.setup import condition, degradation, readjust
 from sidecar.health.startup import StartupChecks
 from sidecar.orders.desk import OrderDesk
-from sidecar.orders.following.following import Following
+from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.orders.ledger import Ledger
@@ -113,7 +113,7 @@ class App:
             )
             for name, (settings, profile, _) in brokers.items()
         }
-        self._followings: dict[str, Following] = {}
+        self._fill_streams: dict[str, FillStreams] = {}
         self._queues, self._desk = self._carrying(brokers, rng)
         self._checks = {
             name: StartupChecks(self.gateways[name], settings.startup, self._operational, bus=self._bus, clock=clock)
@@ -205,7 +205,7 @@ class App:
             if gateway.can_look
         }
         watches |= {f"start-up checks {name}": checks.run() for name, checks in self._checks.items()}
-        watches |= {f"fills of {name}": following.run() for name, following in self._followings.items()}
+        watches |= {f"fills of {name}": streams.run() for name, streams in self._fill_streams.items()}
         watches["pulse"] = self._metrics.pulse.run(self._clock)
         self._background += [asyncio.create_task(watch, name=name) for name, watch in watches.items()]
 
@@ -346,12 +346,12 @@ class App:
             for name, (settings, profile, _) in brokers.items()
             if self.gateways[name].signs
         }
-        self._followings = {
-            name: Following(self.gateways[name], queue, ledger, bus=self._bus, clock=self._clock, rng=rng)
+        self._fill_streams = {
+            name: FillStreams(self.gateways[name], queue, ledger, bus=self._bus, clock=self._clock, rng=rng)
             for name, queue in queues.items()
             if self.gateways[name].tells_of_orders
         }
-        desk = OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng, followings=self._followings)
+        desk = OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng, fill_streams=self._fill_streams)
         return tuple(queues.values()), desk
 
     async def _recover(self, seconds: float) -> None:

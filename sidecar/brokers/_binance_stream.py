@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from sidecar.brokers._answers import json_of, parsed
-from sidecar.brokers.following import NOBODY, Heard, OrderStream, Renewal, Socket
+from sidecar.brokers.streams import NOBODY, Heard, OrderStream, Renewal, Socket
 from sidecar.wire import Answer, Request
 
 _PATH: Final = "/fapi/v1/listenKey"

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from sidecar.brokers._answers import parsed
-from sidecar.brokers.following import NOBODY, Heard, OrderStream
+from sidecar.brokers.streams import NOBODY, Heard, OrderStream
 from sidecar.wire import Request
 
 SILENCE_SECONDS: Final = 20.0

@@ -11,7 +11,6 @@ from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_
 from sidecar.brokers._oanda_keys import OandaSigner, identified
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._refusals import envelope, sentence
-from sidecar.brokers.following import OrderStream
 from sidecar.brokers.profile import (
     BucketSpec,
     Endpoint,
@@ -27,6 +26,7 @@ from sidecar.brokers.profile import (
     Refusal,
     Verdict,
 )
+from sidecar.brokers.streams import OrderStream
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import Effect, Outcome, RefusalKind
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.following import OrderStream, Socket, TellsOfOrders
 from sidecar.brokers.profile import Finding, Keys, LogsIn, Profile, Refusal, Verdict
+from sidecar.brokers.streams import OrderStream, Socket, TellsOfOrders
 from sidecar.calls import ending
 from sidecar.calls.admission import Admission, Restraint
 from sidecar.calls.asking import Asker

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from sidecar.brokers.following import TellsOfOrders
 from sidecar.brokers.registry import build
+from sidecar.brokers.streams import TellsOfOrders
 from sidecar.config.credentials import credential_warnings
 from sidecar.config.findings import Finding
 from sidecar.config.hosts import BINANCE_STREAMS, OANDA_STREAMS, is_loopback, url_host

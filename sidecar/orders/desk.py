@@ -14,7 +14,7 @@ from sidecar.calls.latesigning import client_id_of_key, new_client_id
 from sidecar.clock import Clock
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnsupportedError
-from sidecar.orders.following.following import Following
+from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Change, Kind, Order, PriceGuard
 from sidecar.orders.outcome import Next
@@ -60,11 +60,11 @@ class OrderDesk:
         bus: Bus,
         clock: Clock,
         rng: Random,
-        followings: Mapping[str, Following] | None = None,
+        fill_streams: Mapping[str, FillStreams] | None = None,
     ) -> None:
-        """`followings`: what learns of fills by the brokers' streams, where there are any."""
+        """`fill_streams`: what learns of fills by the brokers' streams, where there are any."""
         self._queues = dict(queues)
-        self._followings = dict(followings or {})
+        self._fill_streams = dict(fill_streams or {})
         self._ledger = ledger
         self._bus = bus
         self._clock = clock
@@ -235,8 +235,8 @@ class OrderDesk:
 
     def follows(self, broker: str, account: str) -> bool:
         """Whether the broker tells by itself, now, what happens to an account's orders."""
-        following = self._followings.get(broker)
-        return following is not None and following.live(account)
+        streams = self._fill_streams.get(broker)
+        return streams is not None and streams.live(account)
 
     async def wait(self, order_id: str, seconds: float, *, final: bool) -> Account:
         """What is known of an order once it is settled, or after `seconds`. Raises UnknownOrderError, StoreError.

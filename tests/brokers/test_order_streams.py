@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.brokers.binance_usdm import BinanceUsdm
-from sidecar.brokers.following import Heard
 from sidecar.brokers.oanda import Oanda
+from sidecar.brokers.streams import Heard
 from sidecar.wire import Answer
 
 BINANCE = BinanceUsdm().order_stream("")

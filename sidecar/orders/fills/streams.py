@@ -10,8 +10,8 @@ from typing import Final
 
 from sidecar.calls.gateway import Gateway
 from sidecar.clock import Clock
-from sidecar.orders.following.account import FollowedAccount
-from sidecar.orders.following.looks import Looks
+from sidecar.orders.fills.account import AccountStream
+from sidecar.orders.fills.looks import Looks
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Kind
 from sidecar.orders.queue import OrderQueue
@@ -25,7 +25,7 @@ _AGAIN_SECONDS: Final = 2.0
 """Pause before the disk is tried again."""
 
 
-class Following:
+class FillStreams:
     """Follows the orders of one broker for as long as `run` runs."""
 
     def __init__(
@@ -38,8 +38,8 @@ class Following:
         self._clock = clock
         self._rng = rng
         self._looks = Looks(queue.look_again, clock)
-        self._accounts: dict[str, FollowedAccount] = {}
-        self._owners: dict[str, FollowedAccount] = {}
+        self._accounts: dict[str, AccountStream] = {}
+        self._owners: dict[str, AccountStream] = {}
         """Accounts by the ids of their orders."""
         self._running = False
         bus.subscribe(OrderStateChanged, self._changed)
@@ -101,7 +101,7 @@ class Following:
             stream = self._gateway.order_stream(name)
             if stream is None:
                 return
-            account = self._accounts[name] = FollowedAccount(
+            account = self._accounts[name] = AccountStream(
                 stream,
                 gateway=self._gateway,
                 queue=self._queue,

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from random import Random
 from typing import Final, Protocol
 
-from sidecar.brokers.following import OrderStream, Renewal
 from sidecar.brokers.profile import Verdict
+from sidecar.brokers.streams import OrderStream, Renewal
 from sidecar.calls.asking import Unanswered
 from sidecar.calls.gateway import Gateway
 from sidecar.calls.transport import TransportError
 from sidecar.clock import Clock
-from sidecar.orders.following.lines import close, lines
+from sidecar.orders.fills.lines import close, lines
 from sidecar.telemetry.events import FILLS, Bus, StreamClosed, StreamMessages, StreamOpened
 from sidecar.wire import Answer
 from sidecar.words import Outcome

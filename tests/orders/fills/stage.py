@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sidecar.brokers._oanda_stream import heard
-from sidecar.brokers.following import OrderStream, Renewal, Socket
 from sidecar.brokers.profile import Verdict
+from sidecar.brokers.streams import OrderStream, Renewal, Socket
 from sidecar.calls.transport import MaybeSent, NotSent
-from sidecar.orders.following.following import Following
+from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.ledger import Ledger
 from sidecar.telemetry.events import FILLS, OrderLookedUp, StreamClosed, StreamOpened
 from sidecar.wire import Answer, Request
@@ -125,7 +125,7 @@ class Stage(Floor):
         super().__init__(folder, *fates, **settings)
         self.policy = self.policy.model_copy(update={"look_seconds": look_seconds})
         self.broadcast = Broadcast(self)
-        self.following: Following
+        self.streams: FillStreams
         self.follows = True
         self.stream = STREAM
         fill, cancel = self.exchange.fill, self.exchange._cancel
@@ -150,13 +150,13 @@ class Stage(Floor):
             gateway.open_socket = self.broadcast.open_socket  # type: ignore[method-assign] # likewise
             gateway.order_stream = lambda account: None if account else self.stream  # type: ignore[method-assign] # too
             ledger = Ledger(self.store, 86400, self.clock)
-            self.following = Following(
+            self.streams = FillStreams(
                 gateway, self.queue, ledger, bus=gateway._bus, clock=self.clock, rng=gateway._rng
             )
-            self.desk._followings = {"binance": self.following} if self.follows else {}
+            self.desk._fill_streams = {"binance": self.streams} if self.follows else {}
             background = [asyncio.create_task(self.broadcast.beat())]
             if self.follows:
-                background.append(asyncio.create_task(self.following.run()))
+                background.append(asyncio.create_task(self.streams.run()))
             try:
                 return await life()
             finally:

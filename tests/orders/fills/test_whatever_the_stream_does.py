@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.orders.operations.runner import _TOLD_LOOK_SECONDS
-from tests.orders.following.stage import AWAY, TOO_MANY, Stage
+from tests.orders.fills.stage import AWAY, TOO_MANY, Stage
 from tests.orders.operations.exchange import shown
 from tests.orders.operations.floor import BRACKET
 

@@ -4,11 +4,11 @@ import asyncio
 from random import Random
 from typing import Final
 
-from sidecar.brokers.following import OrderStream
+from sidecar.brokers.streams import OrderStream
 from sidecar.calls.gateway import Gateway
 from sidecar.clock import Cancellable, Clock
-from sidecar.orders.following.follower import Follower
-from sidecar.orders.following.looks import Looks
+from sidecar.orders.fills.follower import Follower
+from sidecar.orders.fills.looks import Looks
 from sidecar.orders.queue import OrderQueue
 from sidecar.telemetry.events import Bus
 
@@ -18,7 +18,7 @@ SWEEP_SECONDS: Final = 5.0
 """The shortest time between two rounds in which every order is looked at."""
 
 
-class FollowedAccount:
+class AccountStream:
     """Opens the stream when there is an order that may fill, and leaves it when there is none."""
 
     def __init__(

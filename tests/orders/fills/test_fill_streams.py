@@ -6,12 +6,12 @@ from typing import TypeVar
 
 import pytest
 
-from sidecar.orders.following.account import LINGER_SECONDS
-from sidecar.orders.following.follower import LIMITED_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
-from sidecar.orders.following.lines import LONGEST_LINE_BYTES
+from sidecar.orders.fills.account import LINGER_SECONDS
+from sidecar.orders.fills.follower import LIMITED_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from sidecar.orders.fills.lines import LONGEST_LINE_BYTES
 from sidecar.telemetry.events import BrokerChecked, Reloaded
 from sidecar.words import OrderState, Readiness
-from tests.orders.following.stage import AWAY, KEYED, REFUSED, RENEWAL, TOO_MANY, Stage
+from tests.orders.fills.stage import AWAY, KEYED, REFUSED, RENEWAL, TOO_MANY, Stage
 from tests.orders.operations.floor import BRACKET
 
 T = TypeVar("T")
