@@ -3,10 +3,13 @@
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
+from sidecar.brokers import _binance_positions
 from sidecar.brokers._binance import BinanceProfile, Tables
 from sidecar.brokers._binance_orders import USDM
 from sidecar.brokers._binance_usdm_endpoints import ORDERS_1M, ORDERS_10S, ROUTES, WEIGHT
+from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import Scope, WindowSpec
+from sidecar.wire import Request
 
 LIMITS: Final = (
     # [doc] "Limits": weight counts for the address, orders for the account; `exchangeInfo` tells the real values.
@@ -36,3 +39,11 @@ class BinanceUsdm(BinanceProfile):
                 dialect=USDM,
             )
         )
+
+    def positions(self) -> Positions:
+        """Asks for every position of the account."""
+        return _binance_positions.positions()
+
+    def closing(self, position: Position, client_id: str) -> Request:
+        """A market order that can only reduce the position."""
+        return _binance_positions.closing(position, client_id)

@@ -89,6 +89,16 @@ class Pump:
         if self._turns:
             await asyncio.wait(self._turns.values(), timeout=seconds)
 
+    async def rest(self, seconds: float) -> None:
+        """Return when nothing is under way, or after `seconds`; only after `stop`."""
+        if self._turns:
+            await asyncio.wait(self._turns.values(), timeout=seconds)
+
+    async def carry(self, order: Order) -> None:
+        """Give an order its turn now and return when that has ended; only after `stop`."""
+        turn = self._turns[order.id] = asyncio.create_task(self._turn(order), name=f"order {order.id}")
+        await asyncio.wait({turn})
+
     def add(self, order: Order, *, pause: float = 0.0) -> None:
         """Let an order wait for its turn; a cancel for `pause` seconds at least."""
         if pause:

@@ -139,6 +139,20 @@ class OrderQueue:
         waiting = self._book.waiting(Lane("", ""))
         await asyncio.gather(*(self.take_back(order, reason) for order in waiting), return_exceptions=True)
 
+    async def rest(self, seconds: float) -> None:
+        """Return when no order is on its way any more, or after `seconds`; only after `wind_down`."""
+        await self._pump.rest(seconds)
+
+    async def send_last(self, order: Order) -> None:
+        """Write an order of the sidecar's own down, send it once, and return when its turn has ended.
+
+        Only after `wind_down`. Raises UnrecordedError or DoubtfullyRecordedError: then it was not sent.
+        """
+        order.state, order.reason, order.updated_at = OrderState.QUEUED, "sent before the stop", self._clock.now()
+        if await self._recorded(order) is None:
+            self._book.add(order)
+            await self._pump.carry(order)
+
     async def finish(self) -> None:
         """Cut short what is still under way, and write down what became of it; only after `wind_down`."""
         await self._pump.finish(_FINISH_SECONDS)
