@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -45,6 +45,7 @@ from sidecar.health.startup import StartupChecks
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
+from sidecar.orders.leaving import Leaving, leavings
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.operations.engine import OperationEngine
 from sidecar.orders.operations.journal import Journal
@@ -54,7 +55,15 @@ from sidecar.store import Store, StoreError
 from sidecar.store.facts import reading, writing
 from sidecar.telemetry.audit import AuditError, AuditLog
 from sidecar.telemetry.audit.log import RETRY_SECONDS as AUDIT_RETRY_SECONDS
-from sidecar.telemetry.events import Bus, LastRunTold, OperationalStateChanged, Reloaded, Started, Stopped
+from sidecar.telemetry.events import (
+    Bus,
+    LastRunTold,
+    OperationalStateChanged,
+    PositionsClosed,
+    Reloaded,
+    Started,
+    Stopped,
+)
 from sidecar.telemetry.logs import configure
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.news import NewsLog
@@ -65,6 +74,8 @@ LAST_STATE: Final = "operational_state"
 """The fact in the state file that tells the next run how this one went."""
 KEPT_SECONDS: Final = 4.0
 """Of the usual nine seconds of a stop, what is kept for writing down what happened; calls in flight have the rest."""
+LEAVING_SECONDS: Final = 3.0
+"""Of that rest, what is kept for taking orders and positions off the market, where that is configured."""
 SWITCH_SECONDS: Final = 0.0005
 """How long the audit and trace threads may keep the interpreter while a call waits for it. Python's own 5 ms is as long
 as many a call to a broker takes."""
@@ -81,10 +92,11 @@ class App:
         self._read = read
         self._reloading = asyncio.Lock()
         self._budget: Budget | None = None
+        self._kept = KEPT_SECONDS
         self._clock = clock
         self._bus = Bus(clock)
         self._operational = Operational(tuple(config.brokers), bus=self._bus, clock=clock)
-        rng = Random()
+        rng = self._rng = Random()
         self._conditions = {
             name: condition(name, settings.maintenance, bus=self._bus, clock=clock, rng=rng)
             for name, settings in config.brokers.items()
@@ -112,6 +124,7 @@ class App:
             )
             for name, (settings, profile, _) in brokers.items()
         }
+        self._ledger: Ledger | None = None
         self._queues, self._desk = self._carrying(brokers, rng)
         self._checks = {
             name: StartupChecks(self.gateways[name], settings.startup, self._operational, bus=self._bus, clock=clock)
@@ -222,12 +235,15 @@ class App:
         self._operational.shut_down(reason)
         self._wind_down(budget)
         await asyncio.gather(*self._background, return_exceptions=True)
-        if self._config.stop.cancel_waiting_orders:
-            clearing = asyncio.gather(*(queue.clear("taken back: the sidecar was stopped") for queue in self._queues))
-            await budget.phase("orders that wait were not all taken back", clearing, kept=KEPT_SECONDS)
-        unfinished = await self.api.stop(budget.seconds(KEPT_SECONDS))
+        leaving = self._leavings()
+        self._kept = KEPT_SECONDS + (LEAVING_SECONDS if leaving else 0.0)
+        await self._take_back(budget)
+        unfinished = await self.api.stop(budget.seconds(self._kept))
         if unfinished:
             budget.left.append(f"calls that were cut short: {unfinished}")
+        self._kept = KEPT_SECONDS
+        if leaving:
+            await self._leave(leaving, budget)
         await budget.phase("calls were not all written down", self._finish(), kept=2.2)
         budget.left += [f"orders that wait for {queue.broker}: {len(queue)}" for queue in self._queues if len(queue)]
         closing = asyncio.gather(*(gateway.close() for gateway in self.gateways.values()))
@@ -243,7 +259,7 @@ class App:
     def hurry(self) -> None:
         """End the stop that is under way sooner: somebody has asked for it once more."""
         if self._budget is not None:
-            self._budget.hurry(KEPT_SECONDS)
+            self._budget.hurry(self._kept)
             self.api.hurry(HURRIED_SECONDS)
 
     def _wind_down(self, budget: Budget) -> None:
@@ -258,6 +274,35 @@ class App:
             queue.wind_down()
         for task in self._background:
             task.cancel()
+
+    async def _take_back(self, budget: Budget) -> None:
+        """Take back what waits, where that is configured; an order that opened a position anew would be worse there."""
+        stop = self._config.stop
+        wanted = [queue for queue in self._queues if stop.cancel_waiting_orders or queue.broker in stop.close_positions]
+        clearing = asyncio.gather(*(queue.clear("taken back: the sidecar was stopped") for queue in wanted))
+        await budget.phase("orders that wait were not all taken back", clearing, kept=self._kept)
+
+    def _leavings(self) -> list[Leaving]:
+        if self._ledger is None:
+            return []
+        return leavings(self._queues, self.gateways, self._ledger, self._config.stop, clock=self._clock, rng=self._rng)
+
+    async def _leave(self, leaving: Sequence[Leaving], budget: Budget) -> None:
+        """Take orders and positions off the market; nobody else acts any more."""
+        if self._operations is not None:
+            await self._operations.finish()
+        seconds = budget.seconds(KEPT_SECONDS)
+        work = asyncio.gather(*(one.run(seconds) for one in leaving))
+        await budget.phase("not everything could be taken off the market in time", work, kept=KEPT_SECONDS)
+        for one in leaving:
+            budget.left += one.left
+            if one.closes:
+                self._bus.emit(PositionsClosed(one.broker, one.closed, one.open))
+            if one.clean and self._operations is not None:
+                with suppress(StoreError):  # the next start finds the same
+                    await self._operations.settle(one.broker, "the sidecar was stopped, and closed what was held")
+        # Who has to know of what could not be closed gets as long as before.
+        self._alerting.wind_down(min(LAST_WORD_SECONDS, budget.seconds(2.2)))
 
     async def _finish(self) -> None:
         for front in self.fronts.values():
@@ -328,7 +373,7 @@ class App:
         """The queues of the brokers whose requests are signed here, and the desk before them."""
         if self._store is None:
             return (), None
-        ledger = Ledger(self._store, self._config.state.order_history_seconds, self._clock)
+        ledger = self._ledger = Ledger(self._store, self._config.state.order_history_seconds, self._clock)
         queues = {
             name: OrderQueue(
                 self.gateways[name],

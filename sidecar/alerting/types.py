@@ -24,6 +24,7 @@ class ErrorType(StrEnum):
     ORDER_OUTCOME_UNKNOWN = "order_outcome_unknown"
     ORDER_DEAD = "order_dead"
     POSITION_UNPROTECTED = "position_unprotected"
+    POSITION_LEFT_OPEN = "position_left_open"
     ORDER_EXPIRED = "order_expired"
     BREAKER_OPEN = "breaker_open"
     BROKER_DOWN = "broker_down"
@@ -135,6 +136,15 @@ TYPES: Final[Mapping[ErrorType, Kind]] = MappingProxyType(
             "a position has no working stop",
             "Place the stop by hand, or close the position.",
             "SidecarPositionUnprotected",
+            push=True,
+        ),
+        ErrorType.POSITION_LEFT_OPEN: Kind(
+            _CRITICAL,
+            _PERMANENT,
+            Topic.ORDERS,
+            "a stop was to close a position, and has not",
+            "Look at the broker what is held, and close it by hand; the next start closes nothing.",
+            "SidecarPositionLeftOpen",
             push=True,
         ),
         ErrorType.ORDER_EXPIRED: Kind(

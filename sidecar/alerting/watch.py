@@ -167,6 +167,12 @@ RAISES: Final = (
         _field("operation"),
         _fields("operation", "type", "instrument", "reason"),
     ),
+    Raises(
+        ErrorType.POSITION_LEFT_OPEN,
+        events.PositionsClosed,
+        lambda event: bool(event.open),
+        context=lambda event: {"open": ", ".join(event.open), "closed": ", ".join(event.closed)},
+    ),
     Raises(ErrorType.STREAM_LOST, events.StreamClosed, _lost, _field("stream"), _fields("stream", "reason")),
     Raises(
         ErrorType.STARTUP_FAILED,

@@ -5,13 +5,14 @@ stop until it is closed: first the orders that could open more are cancelled, th
 each position is closed by one order that can only reduce it, then the broker is asked again, and what protected the
 positions that are gone is cancelled.
 
-Nothing is closed twice: what is held is asked for each time, the broker lets none of these orders turn a position round,
-and none is sent a second time or after the stop. What is left is told, and no later start closes it: by then the price,
-and the trader's mind, may be others.
+Nothing is closed twice: what is held is asked for each time, the broker lets none of these orders turn a position
+round, and none is sent a second time or after the stop. What is left is told, and no later start closes it: by then the
+price, and the trader's mind, may be others.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -21,6 +22,7 @@ from sidecar.calls.asking import Unanswered
 from sidecar.calls.gateway import Gateway
 from sidecar.calls.latesigning import new_client_id
 from sidecar.clock import Clock
+from sidecar.config.model import Stop
 from sidecar.orders.errors import OrderError
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Kind, Order, new_order
@@ -37,6 +39,8 @@ LOOKS: Final = 4
 MOST_ORDERS: Final = 1000
 _SETTLED: Final = frozenset({OrderState.CANCELLED, OrderState.REJECTED})
 """How a cancel ends whose order is not open any more: one that is declined comes too late."""
+
+_log = logging.getLogger("sidecar.orders")
 
 
 class Leaving:
@@ -59,7 +63,7 @@ class Leaving:
         self._profile = profile
         self._queue = queue
         self._ledger = ledger
-        self._closes = closes
+        self.closes = closes
         self._clock = clock
         self._rng = rng
         self._until = clock.now()
@@ -72,9 +76,18 @@ class Leaving:
     async def run(self, seconds: float) -> None:
         """Do it; nothing is sent after so many seconds."""
         self._until = self._clock.now() + seconds
+        try:
+            await self._leave(seconds)
+        except Exception as failure:  # noqa: BLE001 - a fault here must not keep a stop from its other phases
+            _log.exception("leaving %s failed", self.broker)
+            self._faults.append(
+                f"{self.broker}: leaving the market failed inside the sidecar ({type(failure).__name__})"
+            )
+
+    async def _leave(self, seconds: float) -> None:
         await self._queue.rest(min(REST_SECONDS, seconds))
         await self._cancel(lambda order: not self._reduces(order))
-        if self._closes:
+        if self.closes:
             await self._close()
             await self._cancel(lambda order: self._reduces(order) and not self._holds(order))
         self._ended = True
@@ -88,7 +101,7 @@ class Leaving:
     @property
     def open(self) -> tuple[str, ...]:
         """What could not be closed, or may not be, for people."""
-        if not self._closes:
+        if not self.closes:
             return ()
         if self._before is None:
             return (f"what is held at {self.broker}: it does not say",)
@@ -107,7 +120,7 @@ class Leaving:
     @property
     def clean(self) -> bool:
         """Whether nothing is held any more, and no order of the sidecar's can change that."""
-        return self._closes and self._ended and self._after == () and not (self.left or len(self._queue))
+        return self.closes and self._ended and self._after == () and not (self.left or len(self._queue))
 
     # Orders
 
@@ -216,3 +229,20 @@ def _among(held: Position, positions: Iterable[Position]) -> bool:
     """Whether some of a position is left."""
     place = (held.account, held.instrument, held.leg)
     return any((other.account, other.instrument, other.leg) == place for other in positions)
+
+
+def leavings(
+    queues: Sequence[OrderQueue],
+    gateways: Mapping[str, Gateway],
+    ledger: Ledger,
+    stop: Stop,
+    *,
+    clock: Clock,
+    rng: Random,
+) -> list[Leaving]:
+    """What has to be done at a stop, for each broker where something has."""
+    return [
+        Leaving(gateways[name], queue.profile, queue, ledger, closes=closes, clock=clock, rng=rng)
+        for name, queue in ((queue.broker, queue) for queue in queues)
+        if (closes := name in stop.close_positions) or stop.cancel_working_orders
+    ]

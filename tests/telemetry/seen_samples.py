@@ -135,6 +135,7 @@ SAMPLES: dict[type, Event] = {
         events.BrokerChecked("binance", Readiness.CHECKING, Readiness.WAITING, "connectivity: connect", 300.0, 0.0),
         events.Reloaded(("log.level",), ("listen.tcp",)),
         events.LastRunTold(clean=False, left=("1 call",)),
+        events.PositionsClosed("binance", ("long 1 BTCUSDT",), ("short 2 ETHUSDT",)),
         events.ErrorRaised("00000000000000e1", "binance", "banned", Severity.CRITICAL, 1),
         events.ErrorResolved("00000000000000e1", "binance", "banned", Severity.CRITICAL, 3, 120.0, "over"),
         events.NotificationSent("chat", Severity.CRITICAL, "failed", "no connection"),

@@ -80,8 +80,8 @@ class Stop(Part):
     )
     cancel_working_orders: bool = Field(
         False,
-        description="Cancel the carried orders that the broker has in its book, but for reduce-only ones, which protect "
-        "what stays open.",
+        description="Cancel the carried orders that the broker has in its book, but for reduce-only ones, which "
+        "protect what stays open.",
     )
     close_positions: tuple[str, ...] = Field(
         (),

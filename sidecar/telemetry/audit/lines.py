@@ -33,6 +33,7 @@ EVENT_TYPES: Mapping[type, str] = {
     events.BrokerChecked: "broker_checked",
     events.Reloaded: "configuration_reloaded",
     events.LastRunTold: "last_run_told",
+    events.PositionsClosed: "positions_closed",
     events.ErrorResolved: "error_resolved",
     events.NotificationSent: "notification",
     events.Started: "sidecar_started",

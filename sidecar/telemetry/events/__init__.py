@@ -47,7 +47,7 @@ from sidecar.telemetry.events.operations import (
     PositionUnprotected,
 )
 from sidecar.telemetry.events.orders import ORDER_REFUSALS, OrderRefused, OrdersRecovering, OrderStateChanged
-from sidecar.telemetry.events.process import RELOADS, LastRunTold, Reloaded, Started, Stopped
+from sidecar.telemetry.events.process import RELOADS, LastRunTold, PositionsClosed, Reloaded, Started, Stopped
 from sidecar.telemetry.events.streams import StreamClosed, StreamMessages, StreamOpened
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "OrderStateChanged",
     "OrdersRecovering",
     "PositionUnprotected",
+    "PositionsClosed",
     "Reloaded",
     "RetryDenied",
     "RetryScheduled",

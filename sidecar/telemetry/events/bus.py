@@ -38,7 +38,7 @@ from sidecar.telemetry.events.limits import (
 )
 from sidecar.telemetry.events.operations import OperationChanged, OperationRecovery, OperationStep, PositionUnprotected
 from sidecar.telemetry.events.orders import OrderRefused, OrdersRecovering, OrderStateChanged
-from sidecar.telemetry.events.process import LastRunTold, Reloaded, Started, Stopped
+from sidecar.telemetry.events.process import LastRunTold, PositionsClosed, Reloaded, Started, Stopped
 from sidecar.telemetry.events.streams import StreamClosed, StreamMessages, StreamOpened
 
 Event = (
@@ -77,6 +77,7 @@ Event = (
     | BrokerChecked
     | Reloaded
     | LastRunTold
+    | PositionsClosed
     | ErrorRaised
     | ErrorResolved
     | NotificationSent

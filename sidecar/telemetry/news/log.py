@@ -36,6 +36,7 @@ class NewsLog:
         bus.subscribe(events.BrokerChecked, lifecycle.checked)
         bus.subscribe(events.Reloaded, lifecycle.reloaded)
         bus.subscribe(events.LastRunTold, lifecycle.last_run)
+        bus.subscribe(events.PositionsClosed, lifecycle.positions_closed)
         bus.subscribe(events.Started, lifecycle.started)
         bus.subscribe(events.Stopped, lifecycle.stopped)
 
