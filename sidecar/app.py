@@ -67,8 +67,9 @@ from sidecar.telemetry.events import (
 from sidecar.telemetry.logs import configure
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.news import NewsLog
+from sidecar.telemetry.state import CheckReading
 from sidecar.telemetry.traces import Traces
-from sidecar.words import OperationalState, Readiness
+from sidecar.words import OperationalState, Readiness, StartupCheck
 
 LAST_STATE: Final = "operational_state"
 """The fact in the state file that tells the next run how this one went."""
@@ -190,7 +191,7 @@ class App:
             listener.subscribe(self._bus)
         try:
             if self._store is not None:
-                await self._store.open()
+                await self._open(self._store)
                 await self._remember(self._store)
             await self._alerting.start()
             for gateway in self.gateways.values():
@@ -206,6 +207,18 @@ class App:
         for queue in self._queues:
             queue.start()
         self._operational.open()
+
+    async def _open(self, store: Store) -> None:
+        """Open the state file, and tell how it was found."""
+        path = self._config.state.path
+        known = path is not None and path.exists()
+        try:
+            await store.open()
+        except StoreError as failure:
+            self._operational.checked(CheckReading(StartupCheck.STATE_FILE, passed=False, detail=str(failure)))
+            raise
+        detail = f"{path} is in order" if known else f"{path} was made: there was none"
+        self._operational.checked(CheckReading(StartupCheck.STATE_FILE, passed=True, detail=detail))
 
     def _look_after(self) -> None:
         """Begin everything that goes on beside the calls until the stop."""

@@ -98,6 +98,8 @@ SEEN: Mapping[type, Seen] = {
         log=True,
     ),
     events.BrokerChecked: Seen(("sidecar_broker_readiness",), audit=True, log=True),
+    # No metric: a start that fails is never scraped.
+    events.SelfChecked: Seen(audit=True, log=True),
     events.Reloaded: Seen(("sidecar_reloads_total",), audit=True, log=True),
     # No metric: it is told once, about a process that is gone.
     events.LastRunTold: Seen(audit=True, log=True),

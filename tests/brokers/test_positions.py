@@ -75,7 +75,7 @@ def profile(story: str) -> TellsPositions:
     return found
 
 
-def told(asked: TellsPositions, answers: Iterable[object], status: int = 200) -> tuple[Position, ...] | None:
+def told(asked: TellsPositions, answers: Iterable[Any], status: int = 200) -> tuple[Position, ...] | None:
     """What the profile makes of a broker's answers, the last of which is given to whatever it asks besides."""
     asking = asked.positions()
     next(asking)
@@ -106,7 +106,7 @@ def test_neither_is_a_refusal(story: str) -> None:
 
 @given(st.sampled_from(["binance-usdm", "oanda", "projectx"]), any_json, any_json)
 def test_whatever_a_broker_answers_nothing_raises(name: str, first: object, second: object) -> None:
-    accounts = {"binance-usdm": [], "oanda": [OANDA_ACCOUNTS], "projectx": [PROJECTX_ACCOUNTS]}[name]
+    accounts = {"binance-usdm": list[Any](), "oanda": [OANDA_ACCOUNTS], "projectx": [PROJECTX_ACCOUNTS]}[name]
     wrapped = {"success": True, "positions": [first, second]}
     assert told(profile(name), [*accounts, [first, second]]) is None
     found = told(profile(name), [*accounts, wrapped])

@@ -31,6 +31,7 @@ EVENT_TYPES: Mapping[type, str] = {
     events.StreamClosed: "stream_closed",
     events.OperationalStateChanged: "operational_state_changed",
     events.BrokerChecked: "broker_checked",
+    events.SelfChecked: "self_checked",
     events.Reloaded: "configuration_reloaded",
     events.LastRunTold: "last_run_told",
     events.PositionsClosed: "positions_closed",

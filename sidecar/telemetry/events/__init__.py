@@ -27,6 +27,7 @@ from sidecar.telemetry.events.health import (
     DegradationChanged,
     LoginFinished,
     OperationalStateChanged,
+    SelfChecked,
 )
 from sidecar.telemetry.events.limits import (
     GateOpened,
@@ -96,6 +97,7 @@ __all__ = [
     "Reloaded",
     "RetryDenied",
     "RetryScheduled",
+    "SelfChecked",
     "Stamped",
     "Started",
     "Stopped",

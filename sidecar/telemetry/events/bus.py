@@ -25,6 +25,7 @@ from sidecar.telemetry.events.health import (
     DegradationChanged,
     LoginFinished,
     OperationalStateChanged,
+    SelfChecked,
 )
 from sidecar.telemetry.events.limits import (
     GateOpened,
@@ -75,6 +76,7 @@ Event = (
     | StreamClosed
     | OperationalStateChanged
     | BrokerChecked
+    | SelfChecked
     | Reloaded
     | LastRunTold
     | PositionsClosed

@@ -72,6 +72,13 @@ def checked(event: events.BrokerChecked) -> None:
         _log.warning(f"{event.broker}: {doubt}", broker=event.broker)
 
 
+def self_checked(event: events.SelfChecked) -> None:
+    """What the sidecar found of its own; what does not pass is told again when it ends the start."""
+    say = _log.info if event.passed else _log.error
+    verdict = "passed" if event.passed else "failed"
+    say(f"Start-up check {event.check} {verdict}: {event.detail}", check=str(event.check))
+
+
 def reloaded(event: events.Reloaded) -> None:
     """What became of a new configuration."""
     if event.problems:
