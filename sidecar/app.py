@@ -5,42 +5,27 @@ Down: the sockets first, then what remembers, so that the last call is still on 
 """
 
 import asyncio
-import gc
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 from typing import Final
 
-import structlog
-import uvloop
-
 from sidecar import __version__
-from sidecar.alerting.errors import ChannelError
 from sidecar.alerting.service import LAST_WORD_SECONDS, Alerting
 from sidecar.api.error_routes import ErrorRoutes
-from sidecar.api.errors import ApiError
 from sidecar.api.lifecycle import LifecycleRoutes
 from sidecar.api.operations import operation_routes
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
 from sidecar.calls.gateway import Gateway, gateways
-from sidecar.clock import Clock, SystemClock
-from sidecar.config.changes import adopted, differences
-from sidecar.config.credentials import keys_of
-from sidecar.config.load import load
+from sidecar.clock import Clock
 from sidecar.config.model import Broker, Config
-from sidecar.config.report import ConfigError
-from sidecar.config.secrets import SecretFileError
 from sidecar.health.condition import Condition
 from sidecar.health.operational import Operational
 from sidecar.health.prober import Prober
-from sidecar.health.setup import condition, degradation, readjust
+from sidecar.health.setup import condition, ruled
 from sidecar.health.startup import StartupChecks
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
@@ -50,10 +35,11 @@ from sidecar.orders.ledger import Ledger
 from sidecar.orders.operations.engine import OperationEngine
 from sidecar.orders.operations.journal import Journal
 from sidecar.orders.queue import OrderQueue
+from sidecar.reloading import Adjustable, Reloading
 from sidecar.stopping import HURRIED_SECONDS, Budget
 from sidecar.store import Store, StoreError
 from sidecar.store.facts import reading, writing
-from sidecar.telemetry.audit import AuditError, AuditLog
+from sidecar.telemetry.audit import AuditLog
 from sidecar.telemetry.audit.log import RETRY_SECONDS as AUDIT_RETRY_SECONDS
 from sidecar.telemetry.events import (
     Bus,
@@ -64,7 +50,6 @@ from sidecar.telemetry.events import (
     Started,
     Stopped,
 )
-from sidecar.telemetry.logs import configure
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.news import NewsLog
 from sidecar.telemetry.state import CheckReading
@@ -77,9 +62,6 @@ KEPT_SECONDS: Final = 4.0
 """Of the usual nine seconds of a stop, what is kept for writing down what happened; calls in flight have the rest."""
 LEAVING_SECONDS: Final = 3.0
 """Of that rest, what is kept for taking orders and positions off the market, where that is configured."""
-SWITCH_SECONDS: Final = 0.0005
-"""How long the audit and trace threads may keep the interpreter while a call waits for it. Python's own 5 ms is as long
-as many a call to a broker takes."""
 AUDIT_SECONDS: Final = 2.0
 """What the audit log may take to close when a start comes to nothing."""
 
@@ -90,8 +72,6 @@ class App:
     def __init__(self, config: Config, clock: Clock, read: Callable[[], Config]) -> None:
         """`read` reads the configuration anew, from where `config` came; it raises `ConfigError`."""
         self._config = config
-        self._read = read
-        self._reloading = asyncio.Lock()
         self._budget: Budget | None = None
         self._kept = KEPT_SECONDS
         self._clock = clock
@@ -106,11 +86,15 @@ class App:
             name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
         }
         self._degradations = {
-            name: degradation(name, settings, self._conditions[name], bus=self._bus, clock=clock)
+            name: ruled(name, settings, self._conditions[name], bus=self._bus, clock=clock)
             for name, settings in config.brokers.items()
         }
         self.gateways: dict[str, Gateway] = gateways(
-            brokers, restraints=self._degradations, bus=self._bus, clock=clock, rng=rng
+            brokers,
+            restraints={name: one.level for name, one in self._degradations.items()},
+            bus=self._bus,
+            clock=clock,
+            rng=rng,
         )
         self._store = None if config.state.path is None else Store(config.state.path)
         self.fronts = {
@@ -160,6 +144,19 @@ class App:
             read_operations=None if self._operations is None else self._operations.readings,
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
+        queues = {queue.broker: queue for queue in self._queues}
+        parts = {
+            name: Adjustable(
+                self.gateways[name],
+                self.fronts[name],
+                self._conditions[name],
+                self._degradations[name],
+                self._checks[name],
+                queues.get(name),
+            )
+            for name in config.brokers
+        }
+        self._reloading = Reloading(config, read, parts, self._alerting)
         lifecycle = LifecycleRoutes(self._operational, retry=self.check_again, reload=self.reload)
         self.api = Api(
             config,
@@ -222,7 +219,7 @@ class App:
 
     def _look_after(self) -> None:
         """Begin everything that goes on beside the calls until the stop."""
-        watches = {f"degradation of {name}": level.run() for name, level in self._degradations.items()}
+        watches = {f"degradation of {name}": one.level.run() for name, one in self._degradations.items()}
         watches |= {
             f"probe {name}": Prober(self._conditions[name], gateway.look).run()
             for name, gateway in self.gateways.items()
@@ -244,7 +241,8 @@ class App:
 
         A phase that does not end in its time is left, so that the later ones, which keep the record, have theirs.
         """
-        budget = self._budget = Budget(self._config.stop.budget_seconds, self._clock)
+        self._reloading.end()
+        budget = self._budget = Budget(self._reloading.config.stop.budget_seconds, self._clock)
         self._operational.shut_down(reason)
         self._wind_down(budget)
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -290,7 +288,7 @@ class App:
 
     async def _take_back(self, budget: Budget) -> None:
         """Take back what waits, where that is configured; an order that opened a position anew would be worse there."""
-        stop = self._config.stop
+        stop = self._reloading.config.stop
         wanted = [queue for queue in self._queues if stop.cancel_waiting_orders or queue.broker in stop.close_positions]
         clearing = asyncio.gather(*(queue.clear("taken back: the sidecar was stopped") for queue in wanted))
         await budget.phase("orders that wait were not all taken back", clearing, kept=self._kept)
@@ -298,7 +296,8 @@ class App:
     def _leavings(self) -> list[Leaving]:
         if self._ledger is None:
             return []
-        return leavings(self._queues, self.gateways, self._ledger, self._config.stop, clock=self._clock, rng=self._rng)
+        stop = self._reloading.config.stop
+        return leavings(self._queues, self.gateways, self._ledger, stop, clock=self._clock, rng=self._rng)
 
     async def _leave(self, leaving: Sequence[Leaving], budget: Budget) -> None:
         """Take orders and positions off the market; nobody else acts any more."""
@@ -332,33 +331,11 @@ class App:
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and take over what can change while calls are made; never raises for it."""
-        async with self._reloading:
-            told = await self._reloaded()
+        told = await self._reloading.reload()
+        if not told.problems:
+            self.check_again()
         self._bus.emit(told)
         return told
-
-    async def _reloaded(self) -> Reloaded:
-        running = self._config
-        try:
-            wanted = await asyncio.to_thread(self._read)
-            config = adopted(running, wanted)
-            keys = {name: keys_of(broker.credentials) for name, broker in config.brokers.items()}
-            await self._alerting.adopt(config.alerting)
-        except ConfigError as error:
-            return Reloaded((), (), tuple(map(str, error.problems)))
-        except (ChannelError, SecretFileError, StoreError) as error:
-            return Reloaded((), (), (str(error),))
-        self._config = config
-        configure(config.log.level, config.log.format)
-        changed = list(differences(running, config))
-        for name, settings in config.brokers.items():
-            readjust(self._conditions[name], settings.maintenance)
-            self._checks[name].settings = settings.startup
-            if self.gateways[name].adopt(settings, keys[name]):
-                changed.append(f"brokers.{name}.credentials")
-                self._checks[name].retry()
-        self.check_again()
-        return Reloaded(tuple(dict.fromkeys(changed)), differences(config, wanted))
 
     def check_again(self) -> None:
         """Run the start-up checks of every broker that is not ready, now."""
@@ -437,58 +414,3 @@ class App:
         if self._store is not None:
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
-
-
-def run(config: Config, source: Path) -> int:
-    """Run a sidecar until it is told to stop; returns the process's exit code."""
-    configure(config.log.level, config.log.format)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(config, source))
-
-
-async def _reload_on(asked: asyncio.Event, app: App) -> None:
-    """Reload whenever a signal asks for it; signals that come meanwhile are one."""
-    while True:
-        await asked.wait()
-        asked.clear()
-        await app.reload()
-
-
-async def _serve(config: Config, source: Path) -> int:
-    log = structlog.get_logger("sidecar")
-    told = asyncio.Event()
-    reason = ""
-
-    def stop(number: signal.Signals) -> None:
-        nonlocal reason
-        if told.is_set():
-            app.hurry()
-        reason = reason or number.name
-        told.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    app = App(config, SystemClock(), lambda: load(source, os.environ))
-    reloads = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.set)
-    starting = asyncio.create_task(app.start())
-    waiting = asyncio.create_task(told.wait())
-    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if told.is_set() and not starting.done():
-        starting.cancel()
-    try:
-        await starting
-    except asyncio.CancelledError:
-        log.warning("The sidecar was stopped while it started", signal=reason)
-        return 0
-    except (ApiError, AuditError, StoreError) as failure:
-        log.critical("The sidecar cannot start", why=str(failure), config=str(source))
-        return 1
-    # What is here now stays for good: looked at again, it would hold up calls for tens of milliseconds at a time.
-    gc.freeze()
-    reloading = asyncio.create_task(_reload_on(reloads, app))
-    await told.wait()
-    reloading.cancel()
-    await app.stop(reason)
-    return 0

@@ -44,6 +44,6 @@ def run(arguments: Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return INVALID
     # The server is only loaded once it is certain that it can be started: a mistake is told at once.
-    from sidecar.app import run as serve  # noqa: PLC0415 - see above
+    from sidecar.process import run as serve  # noqa: PLC0415 - see above
 
     return serve(config, arguments.config)

@@ -73,6 +73,12 @@ class Pump:
         bus.subscribe(LimitReset, self._hear)
         bus.subscribe(BrokerChecked, self._hear)
 
+    def adopt(self, carrier: Carrier, settings: Queue) -> None:
+        """Go by other settings from the next turn on."""
+        self._carrier, self._settings = carrier, settings
+        self._pace.adopt(settings.drain_per_second, settings.concurrency)
+        self._wake.set()
+
     def start(self) -> None:
         """Begin to send orders on."""
         self._running = asyncio.create_task(self._run(), name=f"orders for {self._gateway.name}")

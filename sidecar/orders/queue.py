@@ -82,7 +82,7 @@ class OrderQueue:
         self._clock = clock
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
-        carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
+        self._carrier = carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
         self._takes: set[asyncio.Task[Any]] = set()
@@ -128,6 +128,13 @@ class OrderQueue:
     def start(self) -> None:
         """Begin to send orders on."""
         self._pump.start()
+
+    def adopt(self, settings: Queue, deadline_seconds: float) -> None:
+        """Go by other settings from the next order on; those that wait keep the time that they were given."""
+        self.settings = settings
+        self._carrier = replace(self._carrier, deadline_seconds=deadline_seconds)
+        self._pump.adopt(self._carrier, settings)
+        self._doubts.doubt_seconds = settings.doubt_seconds
 
     def wind_down(self) -> None:
         """Take no more orders and send none on; what is under way may end."""
