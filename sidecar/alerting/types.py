@@ -28,6 +28,7 @@ class ErrorType(StrEnum):
     ORDER_EXPIRED = "order_expired"
     BREAKER_OPEN = "breaker_open"
     BROKER_DOWN = "broker_down"
+    TRADING_RESTRICTED = "trading_restricted"
     CONNECTION_FAILED = "connection_failed"
     SERVER_ERRORS = "server_errors"
     STREAM_LOST = "stream_lost"
@@ -171,6 +172,15 @@ TYPES: Final[Mapping[ErrorType, Kind]] = MappingProxyType(
             "the broker fails again and again",
             "Look at the broker's status page; the sidecar probes by itself.",
             "SidecarBrokerDown",
+            waits=True,
+        ),
+        ErrorType.TRADING_RESTRICTED: Kind(
+            _ERROR,
+            _TRANSIENT,
+            Topic.BROKER,
+            "new risk is refused: the degradation level is read_only or emergency",
+            "See with sidecar status what or who demands it; POST /v1/brokers/NAME/degradation/recover ends it at once.",
+            "SidecarTradingRestricted",
             waits=True,
         ),
         ErrorType.CONNECTION_FAILED: Kind(
