@@ -22,8 +22,8 @@ FIREWALL_SECONDS: Final = 300.0
 minutes as a rule, which cannot be shortened, and longer for what looks malicious.
 
 So all of it waits that long, cancels and reduce-only orders too: knocking on a firewall that has shut the address out
-reaches no matching engine, and is what makes the ban longer. It is not a matter of the one request: [seen] whoever went
-on was refused for hours, whoever paused was let in. Where a person knows better (a proxy of one's own said 403), the
+reaches no matching engine, and is what makes the ban longer. It is not a matter of the one request: [seen] bots
+that paused for ten minutes were let in again. Where a person knows better (a proxy of one's own said 403), the
 gate is opened by `POST /v1/brokers/NAME/limits/reset`.
 """
 
