@@ -179,7 +179,7 @@ TYPES: Final[Mapping[ErrorType, Kind]] = MappingProxyType(
             _TRANSIENT,
             Topic.BROKER,
             "new risk is refused: the degradation level is read_only or emergency",
-            "See with sidecar status what or who demands it; POST /v1/brokers/NAME/degradation/recover ends it at once.",
+            "See with sidecar status what or who demands it; POST /v1/brokers/NAME/degradation/recover ends it.",
             "SidecarTradingRestricted",
             waits=True,
         ),

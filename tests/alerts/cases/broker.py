@@ -30,10 +30,9 @@ CASES = (
         fires=10,
         ends=34,
         summary="The degradation level refuses new risk",
-        description="momentum can open nothing at binance: its degradation level is read_only or emergency, by a rule or "
-        "by hand. Cancels and reduce-only orders go.",
-        action="See with sidecar status what or who demands it; POST /v1/brokers/NAME/degradation/recover ends it at "
-        "once.",
+        description="momentum can open nothing at binance: its degradation level is read_only or emergency, by a rule "
+        "or by hand. Cancels and reduce-only orders go.",
+        action="See with sidecar status what or who demands it; POST /v1/brokers/NAME/degradation/recover ends it.",
     ),
     Case(
         alert="SidecarMaintenance",
