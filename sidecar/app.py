@@ -74,6 +74,8 @@ class App:
         self._config = config
         self._budget: Budget | None = None
         self._kept = KEPT_SECONDS
+        self._serving = False
+        self._in_haste = asyncio.Event()
         self._clock = clock
         self._bus = Bus(clock)
         self._operational = Operational(tuple(config.brokers), bus=self._bus, clock=clock)
@@ -195,7 +197,7 @@ class App:
                 await gateway.open()
             await self._restore()
             await self.api.start()
-            await self._recover(self._config.state.recovery_seconds)
+            await self._recover_in_time(self._config.state.recovery_seconds)
         except BaseException:
             await self._let_go()
             raise
@@ -380,6 +382,29 @@ class App:
         }
         return tuple(queues.values()), OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng)
 
+    def make_haste(self) -> bool:
+        """A stop was asked for during the start: tells whether that ends at once of itself, since bots call already.
+
+        Where they do not yet, the start may simply be cancelled.
+        """
+        if self._serving:
+            self._in_haste.set()
+        return self._serving
+
+    async def _recover_in_time(self, seconds: float) -> None:
+        """Recover until it is done, or until a stop is asked for: then calls in flight are owed an ordinary stop."""
+        self._serving = True
+        recovering = asyncio.create_task(self._recover(seconds))
+        haste = asyncio.create_task(self._in_haste.wait())
+        try:
+            await asyncio.wait({recovering, haste}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._in_haste.is_set():
+                await recovering
+        finally:
+            for task in (recovering, haste):
+                task.cancel()
+            await asyncio.gather(recovering, haste, return_exceptions=True)
+
     async def _recover(self, seconds: float) -> None:
         """Go on with what the last run left: the orders first, because operations ask how theirs are."""
         await asyncio.gather(*(queue.recover(seconds) for queue in self._queues))
@@ -408,6 +433,7 @@ class App:
 
     async def _let_go(self) -> None:
         """Close what was opened before it turned out that something cannot be."""
+        await self.api.stop(0)
         for gateway in self.gateways.values():
             await gateway.close()
         await self._alerting.close()

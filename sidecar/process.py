@@ -61,7 +61,7 @@ async def _serve(config: Config, source: Path) -> int:
     starting = asyncio.create_task(app.start())
     waiting = asyncio.create_task(told.wait())
     await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if told.is_set() and not starting.done():
+    if told.is_set() and not starting.done() and not app.make_haste():
         starting.cancel()
     try:
         await starting

@@ -15,8 +15,8 @@ from sidecar.clock import SystemClock
 from sidecar.config.model import Config
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.queue import OrderQueue
-from sidecar.store import StoreError, writer
-from sidecar.telemetry.events import LastRunTold, SelfChecked
+from sidecar.store import StoreClosedError, StoreError, writer
+from sidecar.telemetry.events import LastRunTold, SelfChecked, Stopped
 
 DRAFT = OrderDraft.model_validate(
     {"broker": "binance", "instrument": "BTCUSDT", "side": "buy", "quantity": "1", "client_id": "kept"}
@@ -209,3 +209,41 @@ def test_a_full_disk_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(writer, "ensure", full)
     check, _ = asyncio.run(refused(config(tmp_path)))
     assert (check.passed, "No space left on device" in check.detail) == (False, True)
+
+
+# A stop during the start
+
+
+def test_a_stop_during_the_recovery_ends_that_and_is_an_ordinary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def endless(_: App, seconds: float) -> None:
+        begun.set()
+        await asyncio.sleep(seconds * 1000)
+
+    monkeypatch.setattr(App, "_recover", endless)
+    stopped: list[Stopped] = []
+
+    async def life() -> None:
+        app = App(config(tmp_path), SystemClock(), lambda: config(tmp_path))
+        app._bus.subscribe(Stopped, stopped.append)
+        assert not app.make_haste()
+        starting = asyncio.create_task(app.start())
+        await begun.wait()
+        assert app.make_haste()
+        await starting
+        await app.stop("SIGTERM")
+
+    asyncio.run(life())
+    assert [event.reason for event in stopped] == ["SIGTERM"]
+
+
+def test_a_recovery_that_fails_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(_: App, seconds: float) -> None:
+        raise StoreClosedError(f"after {seconds} s")
+
+    monkeypatch.setattr(App, "_recover", fails)
+    with pytest.raises(StoreClosedError):
+        asyncio.run(opened(config(tmp_path), []))

@@ -1,6 +1,7 @@
 """`sidecar run`: serve bots, with a configuration that is known to be right."""
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from pathlib import Path
@@ -38,6 +39,8 @@ def add(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Serve, and return the exit status."""
+    # Whoever asks for a reload before there is something to reload must not end the process, as SIGHUP usually does.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         config = load(arguments.config, os.environ)
     except ConfigError as error:
