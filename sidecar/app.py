@@ -75,6 +75,7 @@ class App:
         self._budget: Budget | None = None
         self._kept = KEPT_SECONDS
         self._serving = False
+        self._inherited: tuple[str, ...] = ()
         self._in_haste = asyncio.Event()
         self._clock = clock
         self._bus = Bus(clock)
@@ -352,6 +353,10 @@ class App:
         clean = told.get("state", OperationalState.SHUTDOWN) == OperationalState.SHUTDOWN
         if left or not clean:
             self._bus.emit(LastRunTold(clean, left))
+        # On the disk before anybody can call: a kill at any moment from here on is told by the next start.
+        self._inherited = left
+        with suppress(StoreError):  # a full disk: the log has it
+            await store.write(writing(LAST_STATE, {"state": OperationalState.STARTING}, self._clock.now()))
 
         def keep(event: OperationalStateChanged) -> None:
             value = {"state": event.to_state, "reason": event.reason}
@@ -438,5 +443,8 @@ class App:
             await gateway.close()
         await self._alerting.close()
         if self._store is not None:
+            told = {"state": OperationalState.SHUTDOWN, "left": self._inherited}
+            with suppress(StoreError):  # it was not opened, or its disk is full
+                await self._store.write(writing(LAST_STATE, told, self._clock.now()))
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)

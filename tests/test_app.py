@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.api import Api
+from sidecar.api.errors import ApiError
 from sidecar.app import App
 from sidecar.clock import SystemClock
 from sidecar.config.model import Config
@@ -101,18 +103,9 @@ def test_an_order_that_waits_at_a_stop_is_kept_or_taken_back_as_it_is_configured
 
 def test_a_position_that_a_stop_could_not_close_is_told_at_the_next_start(tmp_path: Path) -> None:
     settings = config(tmp_path, stop={"close_positions": ["binance"], "budget_seconds": 3})
-    told: list[LastRunTold] = []
-
-    async def life() -> None:
-        app = App(settings, SystemClock(), lambda: settings)
-        app._bus.subscribe(LastRunTold, told.append)
-        await app.start()
-        await app.stop("told")
-
-    asyncio.run(life())
-    assert told == []
-    asyncio.run(life())
-    assert "position not closed: what is held at binance: it does not say" in told[0].left
+    assert last_runs(settings) == []
+    (told,) = last_runs(settings)
+    assert "position not closed: what is held at binance: it does not say" in told.left
 
 
 # The state file, the one start-up check that ends a start
@@ -209,6 +202,54 @@ def test_a_full_disk_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(writer, "ensure", full)
     check, _ = asyncio.run(refused(config(tmp_path)))
     assert (check.passed, "No space left on device" in check.detail) == (False, True)
+
+
+# How the last run ended
+
+
+def test_a_kill_right_after_the_sockets_are_open_is_told_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy.db"
+
+    async def killed(_: Api) -> None:
+        shutil.copy(tmp_path / "state.db", copy)
+        shutil.copy(tmp_path / "state.db-wal", f"{copy}-wal")
+
+    monkeypatch.setattr(Api, "start", killed)
+    lived(config(tmp_path))
+    monkeypatch.undo()
+    assert [event.clean for event in last_runs(config(tmp_path, state={"path": copy}))] == [False]
+
+
+def test_a_start_that_comes_to_nothing_is_no_run_and_what_was_left_before_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(_: Api) -> None:
+        raise ApiError("the port is in use")
+
+    last_runs(config(tmp_path, stop={"close_positions": ["binance"], "budget_seconds": 3}))
+    monkeypatch.setattr(Api, "start", refuses)
+    with pytest.raises(ApiError):
+        asyncio.run(opened(config(tmp_path), []))
+    monkeypatch.undo()
+    (told,) = last_runs(config(tmp_path))
+    assert (told.clean, len(told.left) > 0) == (True, True)
+    assert last_runs(config(tmp_path)) == []
+
+
+def last_runs(settings: Config) -> list[LastRunTold]:
+    """What one life tells of the one before."""
+    told: list[LastRunTold] = []
+
+    async def life() -> None:
+        app = App(settings, SystemClock(), lambda: settings)
+        app._bus.subscribe(LastRunTold, told.append)
+        await app.start()
+        await app.stop("told")
+
+    asyncio.run(life())
+    return told
 
 
 # A stop during the start
