@@ -11,6 +11,8 @@ from contextlib import suppress
 from random import Random
 from typing import Final
 
+import structlog
+
 from sidecar import __version__
 from sidecar.alerting.service import LAST_WORD_SECONDS, Alerting
 from sidecar.api.error_routes import ErrorRoutes
@@ -27,6 +29,7 @@ from sidecar.health.operational import Operational
 from sidecar.health.prober import Prober
 from sidecar.health.setup import condition, ruled
 from sidecar.health.startup import StartupChecks
+from sidecar.lastrun import LastRun
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
@@ -38,13 +41,10 @@ from sidecar.orders.queue import OrderQueue
 from sidecar.reloading import Adjustable, Reloading
 from sidecar.stopping import HURRIED_SECONDS, Budget
 from sidecar.store import Store, StoreError
-from sidecar.store.facts import reading, writing
 from sidecar.telemetry.audit import AuditLog
 from sidecar.telemetry.audit.log import RETRY_SECONDS as AUDIT_RETRY_SECONDS
 from sidecar.telemetry.events import (
     Bus,
-    LastRunTold,
-    OperationalStateChanged,
     PositionsClosed,
     Reloaded,
     Started,
@@ -54,16 +54,15 @@ from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.news import NewsLog
 from sidecar.telemetry.state import CheckReading
 from sidecar.telemetry.traces import Traces
-from sidecar.words import OperationalState, Readiness, StartupCheck
+from sidecar.words import Readiness, StartupCheck
 
-LAST_STATE: Final = "operational_state"
-"""The fact in the state file that tells the next run how this one went."""
 KEPT_SECONDS: Final = 4.0
 """Of the usual nine seconds of a stop, what is kept for writing down what happened; calls in flight have the rest."""
 LEAVING_SECONDS: Final = 3.0
 """Of that rest, what is kept for taking orders and positions off the market, where that is configured."""
 AUDIT_SECONDS: Final = 2.0
 """What the audit log may take to close when a start comes to nothing."""
+_log = structlog.get_logger("sidecar")
 
 
 class App:
@@ -75,7 +74,6 @@ class App:
         self._budget: Budget | None = None
         self._kept = KEPT_SECONDS
         self._serving = False
-        self._inherited: tuple[str, ...] = ()
         self._in_haste = asyncio.Event()
         self._clock = clock
         self._bus = Bus(clock)
@@ -100,6 +98,7 @@ class App:
             rng=rng,
         )
         self._store = None if config.state.path is None else Store(config.state.path)
+        self._last_run = None if self._store is None else LastRun(self._store, self._bus, clock)
         self.fronts = {
             name: IdempotentGateway(
                 self.gateways[name],
@@ -190,9 +189,9 @@ class App:
         for listener in (self._audit, self._metrics, self._traces, self._news):
             listener.subscribe(self._bus)
         try:
-            if self._store is not None:
+            if self._store is not None and self._last_run is not None:
                 await self._open(self._store)
-                await self._remember(self._store)
+                await self._last_run.begin()
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
@@ -230,7 +229,10 @@ class App:
         }
         watches |= {f"start-up checks {name}": checks.run() for name, checks in self._checks.items()}
         watches["pulse"] = self._metrics.pulse.run(self._clock)
-        self._background += [asyncio.create_task(watch, name=name) for name, watch in watches.items()]
+        for name, watch in watches.items():
+            task = asyncio.create_task(watch, name=name)
+            task.add_done_callback(_tell_its_end)
+            self._background.append(task)
 
     async def _restore(self) -> None:
         """Take over the orders that the last run left."""
@@ -264,8 +266,9 @@ class App:
         await budget.phase("connections were not all closed", closing, kept=2.1)
         await budget.phase("notifications were not all sent", self._alerting.close(), kept=2.0)
         self._bus.emit(Stopped(reason, unfinished, tuple(budget.left)))
-        if self._store is not None:
-            await budget.phase("the state file was not closed", self._close_store(self._store, budget), kept=1.6)
+        if self._store is not None and self._last_run is not None:
+            writing_down = self._close_store(self._store, self._last_run, budget)
+            await budget.phase("the state file was not closed", writing_down, kept=1.6)
         self._news.close()
         await asyncio.to_thread(self._traces.shutdown, budget.seconds(1.2))
         await asyncio.to_thread(self._audit.close, budget.seconds(AUDIT_RETRY_SECONDS))
@@ -326,10 +329,8 @@ class App:
             await self._operations.finish()
         await asyncio.gather(*(queue.finish() for queue in self._queues))
 
-    async def _close_store(self, store: Store, budget: Budget) -> None:
-        told = {"state": OperationalState.SHUTDOWN, "left": budget.left}
-        with suppress(StoreError):  # a full disk: the log has it
-            await store.write(writing(LAST_STATE, told, self._clock.now()))
+    async def _close_store(self, store: Store, last_run: LastRun, budget: Budget) -> None:
+        await last_run.end(budget.left)
         await store.close()
 
     async def reload(self) -> Reloaded:
@@ -345,24 +346,6 @@ class App:
         for name, checks in self._checks.items():
             if self._operational.readiness(name).state is not Readiness.READY:
                 checks.retry()
-
-    async def _remember(self, store: Store) -> None:
-        """Tell what the last run left, and from now on keep what the next one should know."""
-        told = await store.read(reading(LAST_STATE))
-        left = tuple(told.get("left", ()))
-        clean = told.get("state", OperationalState.SHUTDOWN) == OperationalState.SHUTDOWN
-        if left or not clean:
-            self._bus.emit(LastRunTold(clean, left))
-        # On the disk before anybody can call: a kill at any moment from here on is told by the next start.
-        self._inherited = left
-        with suppress(StoreError):  # a full disk: the log has it
-            await store.write(writing(LAST_STATE, {"state": OperationalState.STARTING}, self._clock.now()))
-
-        def keep(event: OperationalStateChanged) -> None:
-            value = {"state": event.to_state, "reason": event.reason}
-            store.write_nowait(writing(LAST_STATE, value, self._clock.now()))
-
-        self._bus.subscribe(OperationalStateChanged, keep)
 
     def _carrying(
         self, brokers: Mapping[str, tuple[Broker, Profile, Condition]], rng: Random
@@ -442,9 +425,18 @@ class App:
         for gateway in self.gateways.values():
             await gateway.close()
         await self._alerting.close()
-        if self._store is not None:
-            told = {"state": OperationalState.SHUTDOWN, "left": self._inherited}
-            with suppress(StoreError):  # it was not opened, or its disk is full
-                await self._store.write(writing(LAST_STATE, told, self._clock.now()))
+        if self._store is not None and self._last_run is not None:
+            await self._last_run.come_to_nothing()
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
+
+
+def _tell_its_end(task: "asyncio.Task[None]") -> None:
+    """Whatever goes on beside the calls has no end of its own: one that ends so must not do it silently."""
+    failure = None if task.cancelled() else task.exception()
+    if failure is not None:
+        _log.critical(
+            "Ended inside the sidecar, and is missing until a restart",
+            what=task.get_name(),
+            kind=type(failure).__name__,
+        )
