@@ -152,7 +152,7 @@ def _exposed(config: Config) -> Iterator[Finding]:
 def _flattening(config: Config) -> Iterator[Finding]:
     if config.stop.close_positions:
         names = listed(config.stop.close_positions, "and")
-        wrong = f"every stop closes all positions at {names}, at a restart and a new version, too, whoever opened them"
+        wrong = f"every stop closes all positions at {names} that the keys reach, whoever opened them; a restart is one"
         yield Finding(("stop", "close_positions"), wrong, "[], unless this is meant")
 
 

@@ -86,7 +86,8 @@ class Stop(Part):
     close_positions: tuple[str, ...] = Field(
         (),
         description="DANGEROUS: brokers whose positions are closed at the market at every stop, a restart among them: "
-        "all of the account's, whoever opened them. Carried orders there are taken back and cancelled, too.",
+        "all that the keys reach, in every account, whoever opened them. Carried orders there are taken back and "
+        "cancelled, too.",
     )
 
 
