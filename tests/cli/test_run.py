@@ -22,9 +22,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
         calls.append((config, source))
         return 7
 
-    server = ModuleType("sidecar.app")
+    server = ModuleType("sidecar.process")
     server.__dict__["run"] = run
-    monkeypatch.setitem(sys.modules, "sidecar.app", server)
+    monkeypatch.setitem(sys.modules, "sidecar.process", server)
     return calls
 
 
