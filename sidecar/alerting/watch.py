@@ -218,6 +218,7 @@ ENDS: Final = (
     Ends(ErrorType.BREAKER_OPEN, CallFinished, calls.succeeded, _field("group"), inherited=True),
     Ends(ErrorType.BROKER_DOWN, events.BrokerStateChanged, _left(BrokerState.DEGRADED)),
     Ends(ErrorType.BROKER_DOWN, CallFinished, calls.succeeded, inherited=True),
+    Ends(ErrorType.POSITION_LEFT_OPEN, events.PositionsClosed, lambda event: not event.open),
     Ends(ErrorType.TRADING_RESTRICTED, events.DegradationChanged, lambda event: not _restricts(event)),
     # A level does not outlive its process.
     Ends(ErrorType.TRADING_RESTRICTED, events.BrokerChecked, inherited=True),

@@ -116,6 +116,12 @@ STORIES: list[tuple[ErrorType, str, Event, Event]] = [
         level(DegradationLevel.NONE, DegradationLevel.READ_ONLY),
         level(DegradationLevel.READ_ONLY, DegradationLevel.CACHED_DATA),
     ),
+    (
+        ErrorType.POSITION_LEFT_OPEN,
+        "",
+        events.PositionsClosed(B, ("short 2 ETHUSDT",), ("long 1 BTCUSDT",)),
+        events.PositionsClosed(B, ()),
+    ),
     (ErrorType.BANNED, "", events.GateShut(B, Outcome.BANNED, 120.0, T0), events.GateOpened(B)),
     (ErrorType.RATE_LIMITED, "", events.GateShut(B, Outcome.RATE_LIMITED, 2.0, T0), events.GateOpened(B)),
     (
@@ -196,18 +202,11 @@ def test_an_unprotected_position_is_an_error_of_its_operation() -> None:
     assert (ErrorType.POSITION_UNPROTECTED, "b1") in Bench().after(event)
 
 
-@pytest.mark.parametrize("left", [(), ("long 1 BTCUSDT",)])
-def test_a_position_that_a_stop_could_not_close_is_an_error(left: tuple[str, ...]) -> None:
-    event = events.PositionsClosed(B, ("short 2 ETHUSDT",), left)
-    assert ((ErrorType.POSITION_LEFT_OPEN, "") in Bench().after(event)) is bool(left)
-
-
 def test_every_type_has_a_story() -> None:
     told = {kind for kind, *_ in STORIES} | {
         ErrorType.ORDER_DEAD,
         ErrorType.ORDER_EXPIRED,
         ErrorType.POSITION_UNPROTECTED,
-        ErrorType.POSITION_LEFT_OPEN,
     }
     assert told == {line.kind for line in RAISES}
     assert told | set(NO_EVENT) == set(ErrorType)
@@ -215,7 +214,7 @@ def test_every_type_has_a_story() -> None:
 
 def test_every_error_ends_by_an_event_by_quiet_or_by_a_person() -> None:
     endless = {kind for kind, known in TYPES.items() if known.quiet_seconds is None} - {line.kind for line in ENDS}
-    by_hand = {ErrorType.ORDER_DEAD, ErrorType.POSITION_UNPROTECTED, ErrorType.POSITION_LEFT_OPEN}
+    by_hand = {ErrorType.ORDER_DEAD, ErrorType.POSITION_UNPROTECTED}
     assert endless == by_hand | set(NO_EVENT)
 
 

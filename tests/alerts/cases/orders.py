@@ -65,7 +65,7 @@ CASES = (
         ends=214,
         summary="A stop was to close a position, and has not",
         description="The last stop of momentum was to close what is held at binance, and has left some of it open, or "
-        "does not know. It is over when a person has said so.",
+        "does not know. It is over when a later stop finds nothing held, or when a person has said so.",
         action="Look at the broker what is held, and close it by hand; the next start closes nothing.",
     ),
     Case(
