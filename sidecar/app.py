@@ -31,6 +31,7 @@ from sidecar.health.setup import condition, ruled
 from sidecar.health.startup import StartupChecks
 from sidecar.lastrun import LastRun
 from sidecar.orders.desk import OrderDesk
+from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.orders.leaving import Leaving, leavings
@@ -112,6 +113,7 @@ class App:
             for name, (settings, profile, _) in brokers.items()
         }
         self._ledger: Ledger | None = None
+        self._fill_streams: dict[str, FillStreams] = {}
         self._queues, self._desk = self._carrying(brokers, rng)
         self._checks = {
             name: StartupChecks(self.gateways[name], settings.startup, self._operational, bus=self._bus, clock=clock)
@@ -228,6 +230,7 @@ class App:
             if gateway.can_look
         }
         watches |= {f"start-up checks {name}": checks.run() for name, checks in self._checks.items()}
+        watches |= {f"fills of {name}": streams.run() for name, streams in self._fill_streams.items()}
         watches["pulse"] = self._metrics.pulse.run(self._clock)
         for name, watch in watches.items():
             task = asyncio.create_task(watch, name=name)
@@ -368,7 +371,13 @@ class App:
             for name, (settings, profile, _) in brokers.items()
             if self.gateways[name].signs
         }
-        return tuple(queues.values()), OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng)
+        self._fill_streams = {
+            name: FillStreams(self.gateways[name], queue, ledger, bus=self._bus, clock=self._clock, rng=rng)
+            for name, queue in queues.items()
+            if self.gateways[name].tells_of_orders
+        }
+        desk = OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng, fill_streams=self._fill_streams)
+        return tuple(queues.values()), desk
 
     def make_haste(self) -> bool:
         """A stop was asked for during the start: tells whether that ends at once of itself, since bots call already.
