@@ -126,7 +126,9 @@ def closing(folder: Path, binance: Simulated, oanda: Simulated) -> Sidecar:
         "oanda": {"profile": "oanda", "base_url": oanda.url, "credentials": {"token_file": files["token"]}, **QUICK},
     }
     state = {"path": str(folder / "state.db")}
-    return Sidecar(folder / "s", brokers, token=DOOR, state=state, stop={"close_positions": list(brokers)})
+    return Sidecar(
+        folder / "s", brokers, token=DOOR, state=state, stop={"close_positions": list(brokers), "budget_seconds": 11}
+    )
 
 
 def executed(broker: Simulated) -> list[tuple[str, str]]:
