@@ -2,7 +2,8 @@
 
 - `values.schema.json`, from `values.schema.yaml` and the sidecar's own configuration schema;
 - `README.md`, from `README.template.md` and the comments in `values.yaml`;
-- `files/rules` and `files/dashboards`, from `alerts/` and `dashboards/`, as a chart reaches no file outside itself.
+- `files/rules`, `files/alertmanager` and `files/dashboards`, from `alerts/` and `dashboards/`, as a chart reaches no
+  file outside itself.
 """
 
 import json
@@ -17,7 +18,12 @@ from sidecar.config.schema import json_schema
 HERE: Final = Path(__file__).parent
 CHART: Final = HERE / "broker-sidecar"
 REPOSITORY: Final = HERE.parent
-COPIED: Final[Mapping[str, str]] = {"alerts/rules/*.yaml": "files/rules", "dashboards/json/*.json": "files/dashboards"}
+COPIED: Final[Mapping[str, str]] = {
+    "alerts/rules/*.yaml": "files/rules",
+    "alerts/alertmanager/alertmanager.yaml": "files/alertmanager",
+    "alerts/alertmanager/templates/*.tmpl": "files/alertmanager/templates",
+    "dashboards/json/*.json": "files/dashboards",
+}
 
 _EDITOR_KEYS: Final = frozenset({"patternErrorMessage", "description", "default"})
 """What editors show; Helm does not, and every install carries the schema along."""
@@ -109,7 +115,7 @@ def main() -> None:
     """Write what has changed, and remove copies whose original has gone."""
     made = files()
     for folder in COPIED.values():
-        for old in set((CHART / folder).glob("*")) - made.keys():
+        for old in {path for path in (CHART / folder).glob("*") if path.is_file()} - made.keys():
             old.unlink()
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)

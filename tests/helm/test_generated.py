@@ -22,7 +22,7 @@ def test_generated_files_are_up_to_date() -> None:
 
 def test_nothing_is_copied_that_has_no_original() -> None:
     made = generate.files()
-    copies = [path for folder in generate.COPIED.values() for path in (generate.CHART / folder).glob("*")]
+    copies = [path for folder in generate.COPIED.values() for path in (generate.CHART / folder).glob("*.*")]
     assert [path.name for path in copies if path not in made] == []
 
 

@@ -12,6 +12,9 @@ from tests.helm import chart, schemas
 
 Own = Callable[[str], Path]
 
+CLAIM = {"broker-sidecar": {"state": {"kind": "persistentVolumeClaim"}}}
+CLAIM_EACH = {"broker-sidecar": {"state": {"kind": "volumeClaimTemplates"}}}
+
 POD = "{containers: [{name: mine, image: x}, {name: second, image: y, env: [{name: A, value: b}]}]}"
 JOB = f"{{template: {{spec: {POD}}}}}"
 
@@ -87,3 +90,42 @@ def test_what_cannot_be_done_is_said(own: Own, manifest: str, words: str) -> Non
     with pytest.raises(chart.Refused, match="Error") as refused:
         chart.render(chart=own(manifest))
     assert words in str(refused.value)
+
+
+def test_each_pod_of_an_own_stateful_set_has_a_state_file_of_its_own(own: Own) -> None:
+    mine = "[{metadata: {name: models}, spec: {}}]"
+    manifest = f"kind: StatefulSet\nmetadata: {{name: m}}\nspec: {{replicas: 3, volumeClaimTemplates: {mine}, {JOB[1:]}"
+    objects = chart.render(CLAIM_EACH, chart=own(manifest))
+    claims = [one["metadata"]["name"] for one in chart.only(objects, "StatefulSet")["spec"]["volumeClaimTemplates"]]
+    assert claims == ["models", "sidecar-state"]
+    assert "sidecar-state" not in [volume["name"] for volume in chart.pod(objects)["spec"]["volumes"]]
+    assert "sidecar-state" in [mount["name"] for mount in chart.sidecar(objects)["volumeMounts"]]
+    assert "PersistentVolumeClaim" not in chart.kinds(objects)
+
+
+@pytest.mark.parametrize(
+    ("values", "manifest", "words"),
+    [
+        (
+            CLAIM,
+            f"kind: Deployment\nspec: {{replicas: 2, {JOB[1:]}",
+            "replicas is 2, and these pods cannot share one state",
+        ),
+        (CLAIM, f"kind: StatefulSet\nspec: {{replicas: 2, {JOB[1:]}", "use 1, or state.kind: volumeClaimTemplates"),
+        (CLAIM, f"kind: DaemonSet\nspec: {JOB}", "its pods cannot share one state file"),
+        (CLAIM, f"kind: Deployment\nspec: {JOB}", "give strategy: { type: Recreate }"),
+        (CLAIM, f"kind: Job\nspec: {{parallelism: 2, {JOB[1:]}", "parallelism is 2"),
+        (CLAIM, f"kind: CronJob\nspec: {{jobTemplate: {{spec: {JOB}}}}}", "give concurrencyPolicy: Forbid"),
+        (CLAIM_EACH, f"kind: Deployment\nspec: {JOB}", "only a StatefulSet has a claim a pod"),
+    ],
+    ids=["replicas", "a set", "every node", "rolling", "parallel", "cron", "no set"],
+)
+def test_two_sidecars_never_share_a_state_file(own: Own, values: chart.Values, manifest: str, words: str) -> None:
+    with pytest.raises(chart.Refused, match="Error") as refused:
+        chart.render(values, chart=own(manifest))
+    assert words in str(refused.value)
+
+
+def test_one_pod_after_another_may_use_one_claim(own: Own) -> None:
+    manifest = f"kind: Deployment\nmetadata: {{name: m}}\nspec: {{strategy: {{type: Recreate}}, {JOB[1:]}"
+    assert "PersistentVolumeClaim" in chart.kinds(chart.render(CLAIM, chart=own(manifest)))
