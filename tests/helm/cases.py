@@ -150,7 +150,7 @@ CASES: Final[dict[str, Values]] = {
     "classic": {"sidecar": {"mode": "classic"}},
     "classic-everything": merged(EVERYTHING, {"sidecar": {"mode": "classic"}}),
     "service-monitor": {"monitoring": {"kind": "ServiceMonitor"}},
-    "annotations": {"monitoring": {"kind": "Annotations"}},
+    "annotations": {"monitoring": {"kind": "Annotations"}, "rules": {"kind": "ConfigMap"}},
     "budget": {"podDisruptionBudget": {"enabled": True, "minAvailable": "50%"}},
     "slack-only": {"alertmanager": _TOLD | {"slack": {"secretName": "slack", "channel": "#a"}}},
     "pagerduty-only": {"alertmanager": _TOLD | {"pagerduty": {"secretName": "pagerduty"}}},

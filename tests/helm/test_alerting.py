@@ -33,6 +33,17 @@ def test_promtool_takes_every_rule(tmp_path: Path) -> None:
     tool("promtool", "check", "rules", *(str(file) for file in tmp_path.iterdir()))
 
 
+def test_promtool_takes_every_rule_without_the_operator(tmp_path: Path) -> None:
+    data = chart.only(
+        chart.render(MINIMAL, {"rules": {"kind": "ConfigMap", "runbookUrl": "https://w"}}), "ConfigMap", "-rules"
+    )
+    assert data["data"].keys() == {file.name for file in REPOSITORY.glob("alerts/rules/*.yaml")}
+    for name, text in data["data"].items():
+        (tmp_path / name).write_text(text)
+        assert "runbooks.example" not in text
+    tool("promtool", "check", "rules", *(str(file) for file in tmp_path.iterdir()))
+
+
 ROUTED = [
     ("everything", "critical", "page,chat"),
     ("everything", "error", "chat"),

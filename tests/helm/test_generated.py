@@ -65,7 +65,7 @@ def test_the_values_that_the_page_shows_are_taken() -> None:
         for block in shown
         if "define" not in block and "dependencies" not in block
     ]
-    assert len(values) == 2
+    assert len(values) == 3
     for one in values:
         chart.render(MINIMAL, one)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helm.generate import CHART
+from helm.generate import CHART, REPOSITORY
 from sidecar.config.model import Stop
 from tests.config.support import BINANCE, accepted
 from tests.helm import chart
@@ -117,6 +117,17 @@ def test_no_tcp_is_said_to_the_sidecar_and_to_the_bot() -> None:
     assert chart.configuration(objects)["listen"]["tcp"] is None
     (bot,) = chart.pod(objects)["spec"]["containers"]
     assert [variable["name"] for variable in bot["env"]] == ["BROKER_SIDECAR_SOCKET"]
+
+
+def test_every_key_of_the_reference_configuration_reaches_the_sidecar() -> None:
+    reference = yaml.safe_load((REPOSITORY / "examples/reference.yaml").read_text())
+    for key in ("bot", "scrape.address", "listen.unix", "listen.token_file", "state.path", "audit.directory"):
+        section, _, last = key.rpartition(".")
+        del (reference[section] if section else reference)[last]
+    del reference["scrape"]
+    assert chart.merged(chart.configuration(wired({"config": reference})), reference) == chart.configuration(
+        wired({"config": reference})
+    )
 
 
 def test_figures_keep_their_form() -> None:

@@ -88,7 +88,7 @@ config.alerting.channels.{{ $name }}.url: a secret does not belong into values; 
 {{- end }}
 {{- range $name, $broker := $config.brokers }}
 {{- range $key, $value := default dict $broker.credentials }}
-{{- if has $key (list "key" "secret" "token") }}
+{{- if and $value (has $key (list "key" "secret" "token")) }}
 config.brokers.{{ $name }}.credentials.{{ $key }}: a secret does not belong into values; put it into a Secret and name that under credentials.{{ $name }}
 {{- end }}
 {{- end }}

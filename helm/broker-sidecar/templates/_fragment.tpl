@@ -32,24 +32,11 @@
 {{- end -}}
 {{- end -}}
 {{- $_ := set $config.route "routes" $routes -}}
-{{- include "broker-sidecar.fragmentText" (list . (toYaml $config)) -}}
+{{- include "broker-sidecar.withPlaces" (list . (toYaml $config)) -}}
 {{- end }}
 
 {{/* The file in which Alertmanager finds a Secret's value: (list fragment secret). */}}
 {{- define "broker-sidecar.fragmentSecret" -}}
 {{- $secret := index . 1 -}}
 {{- printf "%s/%s/%s" (trimSuffix "/" (index . 0).secretsPath) $secret.secretName $secret.key -}}
-{{- end }}
-
-{{/* A text with the places that are the user's: (list context text). */}}
-{{- define "broker-sidecar.fragmentText" -}}
-{{- $values := (index . 0).Values -}}
-{{- $text := index . 1 -}}
-{{- with $values.rules.runbookUrl -}}
-{{- $text = $text | replace "https://runbooks.example/broker-sidecar" (trimSuffix "/" .) -}}
-{{- end -}}
-{{- with $values.alertmanager.fragment.grafanaUrl -}}
-{{- $text = $text | replace "https://grafana.example" (trimSuffix "/" .) -}}
-{{- end -}}
-{{- $text -}}
 {{- end }}

@@ -14,3 +14,16 @@ honorLabels: true
 {{ .Annotations.action }} {{ .Annotations.runbook_url }}
 {{ end }}` }}
 {{- end }}
+
+{{/* A text with the places that are the user's: (list context text). */}}
+{{- define "broker-sidecar.withPlaces" -}}
+{{- $values := (index . 0).Values -}}
+{{- $text := index . 1 -}}
+{{- with $values.rules.runbookUrl -}}
+{{- $text = $text | replace "https://runbooks.example/broker-sidecar" (trimSuffix "/" .) -}}
+{{- end -}}
+{{- with $values.alertmanager.fragment.grafanaUrl -}}
+{{- $text = $text | replace "https://grafana.example" (trimSuffix "/" .) -}}
+{{- end -}}
+{{- $text -}}
+{{- end }}

@@ -8,9 +8,13 @@
 {{- if .Values.alertmanager.fragment.enabled -}}
 {{- $told = append $told (printf "ConfigMap %s-alertmanager, for you to mount" (include "broker-sidecar.fullname" .)) -}}
 {{- end -}}
+{{- $ruled := printf "%d PrometheusRules" $rules -}}
+{{- if eq .Values.rules.kind "ConfigMap" -}}
+{{- $ruled = printf "ConfigMap %s-rules, for you to mount" (include "broker-sidecar.fullname" .) -}}
+{{- end -}}
 {{- $lines := list
   (list (ne .Values.monitoring.kind "None") (printf "scraping          by %s, every %s" .Values.monitoring.kind .Values.monitoring.interval) "scraping          monitoring.kind is None")
-  (list (and .Values.rules.enabled $rules) (printf "alert rules       %d PrometheusRules" $rules) "alert rules       rules.enabled is false")
+  (list (and .Values.rules.enabled $rules) (printf "alert rules       %s" $ruled) "alert rules       rules.enabled is false")
   (list $told (printf "notifications     %s" (join " and " $told)) "notifications     alertmanager.enabled is false: your Alertmanager decides who is told")
   (list (and .Values.dashboards.enabled $boards) (printf "dashboards        %d ConfigMaps" $boards) "dashboards        dashboards.enabled is false")
   (list .Values.networkPolicy.enabled "network policy    in for scraping; out to brokers, DNS, collector" "network policy    networkPolicy.enabled is false")
