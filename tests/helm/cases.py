@@ -83,7 +83,12 @@ EVERYTHING: Final[Values] = {
         "additionalLabels": {"alertmanagerConfig": "main"},
         "slack": {"secretName": "slack", "channel": "#trading"},
         "pagerduty": {"secretName": "pagerduty"},
-        "fragment": {"enabled": True, "labels": {"reload": "me"}, "grafanaUrl": "https://grafana.desk.example/"},
+        "fragment": {
+            "enabled": True,
+            "labels": {"reload": "me"},
+            "grafanaUrl": "https://grafana.desk.example/",
+            "secretsPath": "/secrets/",
+        },
     },
     "dashboards": {"annotations": {"grafana_folder": "Trading"}},
     "networkPolicy": {

@@ -107,10 +107,10 @@ def main(checkov: str) -> int:
             key = excuse(finding)
             used.add(key)
             if key is None:
-                told = (finding["check_id"], finding["check_name"], finding["resource"], finding["file_path"])
-                wrong.append(" · ".join(told))
+                wrong.append(" · ".join(finding[what] for what in ("check_id", "check_name", "resource", "file_path")))
     wrong += [f"explained, and not found any more: {' '.join(key)}" for key in EXPLAINED.keys() - used]
-    print("\n".join(sorted(set(wrong))) or f"every finding is one of {len(EXPLAINED)} that are explained")
+    told = "\n".join(sorted(set(wrong))) or f"every finding is one of {len(EXPLAINED)} that are explained"
+    sys.stdout.write(f"{told}\n")
     return 1 if wrong else 0
 
 

@@ -89,9 +89,9 @@ def test_the_watchdog_has_a_route_of_its_own_in_the_plain_configuration(tmp_path
 
 def test_the_plain_configuration_names_the_users_own_places(tmp_path: Path) -> None:
     config = yaml.safe_load(mounted("everything", tmp_path).read_text())
-    assert config["global"]["slack_api_url_file"] == f"{tmp_path}/secrets/slack/url"
+    assert config["global"]["slack_api_url_file"] == "/secrets/slack/url"
     receivers = {receiver["name"]: receiver for receiver in config["receivers"]}
-    assert receivers["page"]["pagerduty_configs"][0]["routing_key_file"] == f"{tmp_path}/secrets/pagerduty/routing-key"
+    assert receivers["page"]["pagerduty_configs"][0]["routing_key_file"] == "/secrets/pagerduty/routing-key"
     assert receivers["chat"]["slack_configs"][0]["channel"] == "#trading"
     messages = (tmp_path / "sidecar.tmpl").read_text()
     assert "https://grafana.desk.example/d/" not in messages
@@ -107,10 +107,8 @@ def test_who_is_not_to_be_told_needs_no_secret(tmp_path: Path) -> None:
 
 def mounted(name: str, folder: Path) -> Path:
     """The rendered ConfigMap as Alertmanager sees it, mounted into a folder of this machine's; its configuration."""
-    places = {"secretsPath": str(folder / "secrets"), "templatesPath": f"{folder}/"}
-    objects = chart.render(case(name), {"alertmanager": {"fragment": places}})
-    for file, text in chart.only(objects, "ConfigMap", "-alertmanager")["data"].items():
-        (folder / file).write_text(text)
+    for file, text in chart.only(chart.render(case(name)), "ConfigMap", "-alertmanager")["data"].items():
+        (folder / file).write_text(text.replace("/etc/alertmanager/templates/", f"{folder}/"))
     return folder / "alertmanager.yaml"
 
 
