@@ -153,6 +153,10 @@ CASES: Final[dict[str, Values]] = {
     "none": {"workload": {"kind": "None"}, "bot": {"image": {"repository": ""}}},
     "none-everything": merged(EVERYTHING, {"workload": {"kind": "None"}}),
     "classic": {"sidecar": {"mode": "classic"}},
+    "openshift": {
+        "sidecar": {"securityContext": {"runAsUser": None, "runAsGroup": None}, "fsGroup": None},
+        "state": {"kind": "persistentVolumeClaim"},
+    },
     "classic-everything": merged(EVERYTHING, {"sidecar": {"mode": "classic"}}),
     "service-monitor": {"monitoring": {"kind": "ServiceMonitor"}},
     "annotations": {"monitoring": {"kind": "Annotations"}, "rules": {"kind": "ConfigMap"}},

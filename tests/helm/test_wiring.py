@@ -250,6 +250,21 @@ def test_every_container_is_hardened() -> None:
         assert security["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_where_the_cluster_gives_users_and_groups_none_is_asked_for() -> None:
+    objects = chart.render(case("openshift"))
+    pods = [chart.pod(objects), chart.only(objects, "Pod", "-test")]
+    asked = [pod["spec"]["securityContext"].keys() & {"fsGroup", "runAsUser", "runAsGroup"} for pod in pods]
+    assert [keys for keys in asked if keys] == []
+    assert chart.sidecar(objects)["securityContext"].keys().isdisjoint({"runAsUser", "runAsGroup"})
+    assert chart.sidecar(objects)["securityContext"]["runAsNonRoot"]
+
+
+def test_bot_and_sidecar_meet_in_the_group_of_the_socket() -> None:
+    assert chart.pod(wired())["spec"]["securityContext"]["fsGroup"] == 10001
+    own = wired({"pod": {"securityContext": {"fsGroup": 7}}})
+    assert chart.pod(own)["spec"]["securityContext"]["fsGroup"] == 7
+
+
 def test_every_rule_of_the_chart_is_rendered_with_the_runbooks_that_were_named() -> None:
     rules = [one for one in wired(EVERYTHING) if one["kind"] == "PrometheusRule"]
     rendered = [rule for one in rules for group in one["spec"]["groups"] for rule in group["rules"]]

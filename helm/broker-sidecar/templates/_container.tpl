@@ -38,13 +38,7 @@ resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext:
-  allowPrivilegeEscalation: false
-  capabilities: { drop: [ALL] }
-  readOnlyRootFilesystem: true
-  runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  seccompProfile: { type: RuntimeDefault }
+  {{- toYaml .Values.sidecar.securityContext | nindent 2 }}
 volumeMounts:
   - { name: sidecar-config, mountPath: /etc/sidecar, readOnly: true }
   - { name: sidecar-socket, mountPath: /run/sidecar }

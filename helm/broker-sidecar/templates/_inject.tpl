@@ -103,8 +103,8 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $manifest := index . 2 -}}
 {{- $_ := set $spec "volumes" (concat (default list $spec.volumes) (include "broker-sidecar.volumes" $context | fromYamlArray)) -}}
 {{- $security := default dict $spec.securityContext -}}
-{{- if not (hasKey $security "fsGroup") -}}
-{{- $_ := set $security "fsGroup" 10001 -}}
+{{- if and $context.Values.sidecar.fsGroup (not (hasKey $security "fsGroup")) -}}
+{{- $_ := set $security "fsGroup" (int $context.Values.sidecar.fsGroup) -}}
 {{- end -}}
 {{- $_ := set $spec "securityContext" $security -}}
 {{- $needed := int (include "broker-sidecar.graceSeconds" $context) -}}
