@@ -53,6 +53,8 @@ def job(objects: list[Object], kind: str, address: str) -> dict[str, Any]:
         "endpoint": endpoint["port"],
         **{re.sub(r"\W", "_", name): labels[name] for name in spec["podTargetLabels"] if name in labels},
     }
+    if kind == "ServiceMonitor":
+        target["service"] = named
     return {
         "job_name": f"{kind}/{named}",
         "honor_labels": endpoint["honorLabels"],

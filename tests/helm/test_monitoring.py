@@ -1,6 +1,7 @@
 """A real Prometheus finds the played pod as the rendered monitors say, and `helm test` asks it."""
 
 import json
+import runpy
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from helm.generate import CHART
+from sidecar.config.load import load
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.stack import KEY, SECRET, Simulated, free_port
 from tests.helm import chart, discovery
@@ -56,19 +59,29 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     binance.child.stop()
 
 
-@pytest.mark.parametrize("job", ["trading/demo-broker-sidecar", "demo-broker-sidecar"], ids=["pods", "service"])
-def test_each_monitor_makes_the_labels_that_rules_and_dashboards_go_by(cluster: Cluster, job: str) -> None:
+@pytest.mark.parametrize(
+    ("job", "more"),
+    [("trading/demo-broker-sidecar", {}), ("demo-broker-sidecar", {"service": "demo-broker-sidecar"})],
+    ids=["pods", "service"],
+)
+def test_each_monitor_makes_the_labels_that_rules_and_dashboards_go_by(
+    cluster: Cluster, job: str, more: dict[str, str]
+) -> None:
     (up,) = cluster.prometheus.ask(f'up{{job="{job}"}} == 1')
     del up.labels["__name__"], up.labels["instance"]
-    assert up.labels == {
-        "job": job,
-        "namespace": "trading",
-        "pod": "demo-0",
-        "container": "broker-sidecar",
-        "endpoint": "sidecar-scrape",
-        "bot": "ether",
-        "broker_sidecar": "expected",
-    }
+    assert (
+        up.labels
+        == {
+            "job": job,
+            "namespace": "trading",
+            "pod": "demo-0",
+            "container": "broker-sidecar",
+            "endpoint": "sidecar-scrape",
+            "bot": "ether",
+            "broker_sidecar": "expected",
+        }
+        | more
+    )
 
 
 def test_the_sidecar_and_the_monitor_call_the_bot_the_same(cluster: Cluster) -> None:
@@ -105,6 +118,18 @@ def test_helm_test_tells_what_is_not_well(cluster: Cluster, tmp_path: Path) -> N
     assert "FAIL  prometheus: Prometheus knows none; see monitoring.additionalLabels" in told
     assert "ok    rules: " in told
     assert status == 1
+
+
+def test_helm_test_pages_nobody(tmp_path: Path) -> None:
+    check = runpy.run_path(str(CHART / "files/check.py"))
+    file = tmp_path / "sidecar.yaml"
+    broker = "brokers: {paper: {profile: generic, base_url: http://127.0.0.1:9}}"
+    file.write_text(f"alerting: {{alertmanager: {{url: http://am:9093}}}}\n{broker}")
+    secret = {"SIDECAR_ALERTING__CHANNELS__ON_CALL__URL": "json://on-call.example/x"}
+    assert load(file, secret).alerting.channels["on_call"].enabled
+    alerting = load(file, secret | check["quiet"](load(file, secret))).alerting
+    assert alerting.alertmanager.url == ()
+    assert not alerting.channels["on_call"].enabled
 
 
 def test_a_pod_that_has_gone_is_missed(cluster: Cluster) -> None:
