@@ -108,14 +108,20 @@ class Pod:
 
     def __enter__(self) -> Self:
         """Start as Kubernetes does: each sidecar until its startup probe succeeds, then the rest at once."""
-        for spec in self._sidecars:
-            container = self._start(spec)
-            container.wait_for("startupProbe")
-        for spec in self._containers:
-            self._start(spec)
+        try:
+            for spec in self._sidecars:
+                self._start(spec).wait_for("startupProbe")
+            for spec in self._containers:
+                self._start(spec)
+        except BaseException:
+            self._kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._kill()
+
+    def _kill(self) -> None:
         for container in self.running:
             if container.process.poll() is None:
                 container.process.kill()
