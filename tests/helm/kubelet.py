@@ -24,7 +24,7 @@ Commands = Mapping[str, Sequence[str]]
 
 NAME = "demo-0"
 """The pod's."""
-START_SECONDS = 60.0
+START_SECONDS = 90.0
 SIDECAR = (sys.executable, "-m", "sidecar")
 ROOT = Path(__file__).parents[2]
 
