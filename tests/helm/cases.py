@@ -76,7 +76,10 @@ EVERYTHING: Final[Values] = {
     },
     "state": {"kind": "persistentVolumeClaim", "storageClassName": "fast"},
     "serviceAccount": {"annotations": {"a": "b"}},
-    "monitoring": {"additionalLabels": {"release": "prometheus"}},
+    "monitoring": {
+        "additionalLabels": {"release": "prometheus"},
+        "endpoint": {"metricRelabelings": [{"sourceLabels": ["__name__"], "regex": "python_.+", "action": "drop"}]},
+    },
     "rules": {"additionalLabels": {"release": "prometheus"}, "runbookUrl": "https://wiki.example.com/runbooks/"},
     "alertmanager": {
         "enabled": True,

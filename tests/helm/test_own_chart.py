@@ -1,5 +1,6 @@
 """Somebody's own chart puts the sidecar into its workload by a dependency and one include."""
 
+import re
 import shutil
 import textwrap
 from collections.abc import Callable
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from helm.generate import CHART, HERE
+from helm.generate import CHART, HERE, readme
 from tests.helm import chart, schemas
 
 Own = Callable[[str], Path]
+
+PAGE = re.MULTILINE | re.DOTALL
 
 CLAIM = {"broker-sidecar": {"state": {"kind": "persistentVolumeClaim"}}}
 CLAIM_EACH = {"broker-sidecar": {"state": {"kind": "volumeClaimTemplates"}}}
@@ -51,6 +54,20 @@ def test_its_pod_is_found_by_the_monitor_of_the_dependency(own: Own) -> None:
     selector = chart.only(objects, "PodMonitor")["spec"]["selector"]["matchLabels"]
     assert selector.items() <= labels.items()
     assert (labels["app"], labels["bot"]) == ("momentum", "momentum")
+
+
+def test_the_page_followed_to_the_letter_gives_a_chart(tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "broker-sidecar")
+    place = tmp_path / "mine"
+    (place / "templates").mkdir(parents=True)
+    blocks = re.findall(r"^```yaml\n# (Chart.yaml|values.yaml|templates\S+yaml)\b.*?\n(.*?)```", readme(), PAGE)
+    for title, text in blocks:
+        (place / title).write_text(text.replace("…", f"kind: Job\nmetadata: {{name: mine}}\nspec: {JOB}"))
+    about = place / "Chart.yaml"
+    about.write_text(f"apiVersion: v2\nname: mine\nversion: 1.0.0\n{about.read_text()}")
+    chart.run("dependency", "build", str(place))
+    chart.run("lint", "--strict", "--quiet", str(place))
+    assert chart.sidecar(chart.render(chart=place))["restartPolicy"] == "Always"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 {{/* What PodMonitor and ServiceMonitor share. */}}
 {{- define "broker-sidecar.endpoint" -}}
-port: sidecar-scrape
-path: /metrics
-interval: {{ .Values.monitoring.interval }}
-scrapeTimeout: {{ .Values.monitoring.scrapeTimeout }}
-# sidecar_info carries the bot's name itself; it is the same one.
-honorLabels: true
+{{- $own := dict "port" "sidecar-scrape" "path" "/metrics" "interval" .Values.monitoring.interval "scrapeTimeout" .Values.monitoring.scrapeTimeout -}}
+{{- /* sidecar_info carries the bot's name itself; it is the same one. */ -}}
+{{- $_ := set $own "honorLabels" true -}}
+{{- merge $own (default dict .Values.monitoring.endpoint) | toYaml -}}
 {{- end }}
 
 {{/* What a notification says of each of its alerts; Alertmanager fills it in. */}}
