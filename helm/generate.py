@@ -63,15 +63,26 @@ def _for_helm(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     kept = {}
-    for key, value in node.items():
+    for key, value in _plainly(node).items():
         if key == "properties":
             # Here the keys are the configuration's own, and one of them may be called `description`.
             kept[key] = {name: _for_helm(part) for name, part in value.items()}
         elif key == "$ref":
             kept[key] = value.replace("#/$defs/", "#/definitions/sidecar")
+        elif key == "pattern":
+            kept[key] = value.replace("[Hh][Tt][Tt][Pp][Ss]?", "https?")
         elif key not in _EDITOR_KEYS:
             kept[key] = _for_helm(value)
     return kept
+
+
+def _plainly(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A value that may be null, as one type with two names: Helm then tells one mistake instead of three."""
+    match node.get("anyOf"):
+        case [{"type": str(name)} as one, {"type": "null"}] if "enum" not in one:
+            kept = {key: value for key, value in node.items() if key != "anyOf"}
+            return {**kept, **one, "type": [name, "null"]}
+    return node
 
 
 def readme() -> str:

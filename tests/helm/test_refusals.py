@@ -110,6 +110,14 @@ NONSENSE: dict[str, tuple[Values, str]] = {
         {"config": {"brokers": {"binance": {"base_url": "fapi.binance.com"}}}},
         "at '/config/brokers/binance/base_url'",
     ),
+    "the sidecar's figure in quotes": (
+        {"config": {"brokers": {"binance": {"retry": {"attempts": "3"}}}}},
+        "- at '/config/brokers/binance/retry/attempts': got string, want null or integer",
+    ),
+    "the sidecar's address without its scheme": (
+        {"config": {"telemetry": {"otlp": {"endpoint": "collector:4318"}}}},
+        "- at '/config/telemetry/otlp/endpoint': 'collector:4318' does not match pattern '^https?://",
+    ),
     "the sidecar's figure": (
         {"config": {"brokers": {"binance": {"retry": {"attempts": 99}}}}},
         "at '/config/brokers/binance/retry/attempts'",
