@@ -176,8 +176,10 @@ CASES: Final[dict[str, Values]] = {
 
 
 _LONG: Final = ("minimal", "everything")
+QUIET: Final[Values] = {"rules": _OFF, "dashboards": _OFF}
+"""Without what is long."""
 
 
 def case(name: str) -> dict[str, Any]:
     """A case's values, with what has to be given. Only two cases have the rules and dashboards, which are long."""
-    return merged(MINIMAL, CASES[name], {} if name in _LONG else {"rules": _OFF, "dashboards": _OFF})
+    return merged(MINIMAL, CASES[name], {} if name in _LONG else QUIET)

@@ -13,10 +13,9 @@ from typing import Any, Final
 
 from helm.generate import HERE, REPOSITORY
 from tests.helm import chart
-from tests.helm.cases import EVERYTHING
+from tests.helm.cases import EVERYTHING, QUIET
 from tests.helm.chart import MINIMAL, Values, merged
 
-_QUIET: Final[Values] = {"rules": {"enabled": False}, "dashboards": {"enabled": False}}
 _IMAGE: Final = {"digest": "sha256:" + "0" * 64, "pullPolicy": "Always"}
 _SIZE: Final = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
 _PROBE: Final = {"tcpSocket": {"port": 8080}}
@@ -68,7 +67,7 @@ EXPLAINED: Final[Mapping[tuple[str, str], str]] = {
 def written(folder: Path) -> None:
     """Every case rendered into a file, and the Dockerfiles beside it."""
     for name, values in CASES.items():
-        (folder / f"{name}.yaml").write_text(chart.text(values, _QUIET))
+        (folder / f"{name}.yaml").write_text(chart.text(values, QUIET))
     for number, file in enumerate([REPOSITORY / "Dockerfile", *HERE.glob("examples/*/Dockerfile")]):
         place = folder / str(number)
         place.mkdir()

@@ -50,6 +50,13 @@ def test_the_notes_say_what_was_wired_and_what_was_not(tmp_path: Path) -> None:
     assert "ATTENTION: the state lies in an emptyDir." in notes
 
 
+def test_the_notes_name_what_is_left_to_mount(tmp_path: Path) -> None:
+    told = {"fragment": {"enabled": True}, "pagerduty": {"secretName": "p"}}
+    notes = _notes(tmp_path, MINIMAL, {"rules": {"kind": "ConfigMap"}, "alertmanager": told})
+    assert "yes  alert rules       ConfigMap demo-broker-sidecar-rules, for you to mount" in notes
+    assert "yes  notifications     ConfigMap demo-broker-sidecar-alertmanager, for you to mount" in notes
+
+
 def test_the_notes_do_not_warn_of_what_is_kept(tmp_path: Path) -> None:
     assert "ATTENTION" not in _notes(tmp_path, MINIMAL, {"state": {"kind": "persistentVolumeClaim"}})
 

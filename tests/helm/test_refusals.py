@@ -3,7 +3,7 @@
 import pytest
 
 from tests.helm import chart
-from tests.helm.cases import case
+from tests.helm.cases import QUIET
 from tests.helm.chart import MINIMAL, Values
 
 KEYS = {"secretName": "b", "items": {"key": "k", "secret": "s"}}
@@ -133,7 +133,7 @@ NONSENSE: dict[str, tuple[Values, str]] = {
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_values_that_contradict_each_other_are_refused(name: str) -> None:
     values, words = CONTRADICTIONS[name]
-    told = chart.refusal(MINIMAL, values)
+    told = chart.refusal(MINIMAL, QUIET, values)
     assert words in told
     assert told.count("\n  - ") == 1, "only what is wrong is told"
 
@@ -158,4 +158,4 @@ def test_a_native_sidecar_is_refused_where_kubernetes_knows_none() -> None:
 def test_no_refusal_shows_a_secret(name: str) -> None:
     values, _ = CONTRADICTIONS[name]
     assert "hush" in str(values)
-    assert "hush" not in chart.refusal(case("minimal"), values)
+    assert "hush" not in chart.refusal(MINIMAL, QUIET, values)
