@@ -22,6 +22,7 @@ from sidecar.orders.errors import (
     QueueFullError,
     StoppingError,
     UnknownOrderError,
+    UnnumberedError,
     UnrecordedError,
     UnsupportedError,
 )
@@ -44,6 +45,7 @@ STATUSES: Final = {
     StoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConflictError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnsupportedError: HTTPStatus.CONFLICT,
+    UnnumberedError: HTTPStatus.CONFLICT,
     EndedError: HTTPStatus.CONFLICT,
     UnknownOrderError: HTTPStatus.NOT_FOUND,
 }

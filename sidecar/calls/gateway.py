@@ -267,15 +267,16 @@ class Gateway:
         """Seconds until a broker that is away may be called again; 0 while it is not."""
         return self._admission.opens_in()
 
-    async def look_up(self, request: Request, *, placed_at: float, number: int) -> Finding | None:
+    async def look_up(self, request: Request, *, placed_at: float, number: int, order_id: str = "") -> Finding | None:
         """What the broker says of the order that an unsigned `request` places or cancels; None when it finds none.
 
-        `placed_at`: Unix seconds before which it cannot have been placed. `number` counts the looks from 1. Raises
-        Unanswered when the broker cannot be asked now, LookupImpossible when it can never be asked about this one.
+        `placed_at`: Unix seconds before which it cannot have been placed. `number` counts the looks from 1. `order_id`:
+        the broker's own id of it, where that is known. Raises Unanswered when the broker cannot be asked now,
+        LookupImpossible when it can never be asked about this one.
         """
         reconciler, intent = self._reconciler, self._profile.understand(request)
         offset = self._asker.broker_clock
-        look = self._profile.look(request, intent, lambda: placed_at + offset.offset)
+        look = self._profile.look(request, intent, lambda: placed_at + offset.offset, order_id)
         if look is None or not reconciler.possible:
             raise LookupImpossible
         return await reconciler.take(look, intent.endpoint.name, number, self._clock.monotonic() + LOOK_SECONDS)

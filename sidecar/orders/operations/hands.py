@@ -5,7 +5,14 @@ from typing import Final
 
 from sidecar.clock import Clock
 from sidecar.orders.desk import OrderDesk
-from sidecar.orders.errors import ConflictError, OrderError, StoppingError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import (
+    ConflictError,
+    OrderError,
+    StoppingError,
+    UnknownOrderError,
+    UnnumberedError,
+    UnsupportedError,
+)
 from sidecar.orders.ledger import Wanted
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.order import Order
@@ -42,7 +49,7 @@ class Hands:
             self._handed_in(leg, found[0])
             return True
         try:
-            taken = await self.desk.place(leg.terms, operation.record.traceparent.encode() or None)
+            taken = await self.desk.place(leg.terms, operation.record.traceparent.encode() or None, watched=True)
         except StoppingError:
             raise
         except (UnsupportedError, ConflictError) as error:
@@ -81,6 +88,10 @@ class Hands:
             carrier = await self.desk.cancel(leg.order_id)
         except StoppingError:
             raise
+        except UnnumberedError as error:  # no attempt: it will be known what to cancel, or that there is nothing
+            leg.cancels -= 1
+            leg.cancelled_at, leg.reason = self.clock.now(), str(error)
+            return
         except OrderError as error:
             leg.cancelled_at, leg.reason = self.clock.now(), str(error)
             return
