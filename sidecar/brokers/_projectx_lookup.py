@@ -56,17 +56,17 @@ def look(request: Request, intent: Intent, since: Callable[[], float], order_id:
     if name in PLACES and order_id.isascii() and order_id.isdecimal():
         return _look_at_numbered({"accountId": account, "orderId": int(order_id)}, headers)
     if name == "place_order" and intent.client_id:
-        wanted = {"customTag": intent.client_id, "contractId": asked.get("contractid"), "side": asked.get("side")}
-        return _look_for(account, wanted, headers, since)
+        wanted = {"contractId": asked.get("contractid"), "side": asked.get("side")}
+        return _look_for(account, intent.client_id, wanted, headers, since)
     side = side_of(request)
     if side is not None:
         wanted = {"contractId": asked.get("contractid"), "side": side, "size": asked.get("size"), "type": _MARKET}
-        return _look_for(account, wanted | {"customTag": None}, headers, since)
+        return _look_for(account, "", wanted, headers, since)
     return None
 
 
-def _look_for(account: object, wanted: Fields, headers: Headers, since: Callable[[], float]) -> Look:
-    """The one order with these fields."""
+def _look_for(account: object, tag: str, wanted: Fields, headers: Headers, since: Callable[[], float]) -> Look:
+    """The one order with this tag, or without any, and with these fields."""
     earliest = since() - _SLACK_SECONDS
     body = {"accountId": account, "startTimestamp": datetime.fromtimestamp(earliest, UTC).isoformat()}
     said = _read((yield _question("/api/Order/search", body, headers)))
@@ -75,7 +75,8 @@ def _look_for(account: object, wanted: Fields, headers: Headers, since: Callable
         order
         for order in (listed if isinstance(listed, list) else ())
         if isinstance(order, dict)
-        and all((order.get(name) or None) == (value or None) for name, value in wanted.items())
+        and (order.get("customTag") or "") == tag
+        and all(order.get(name) == value for name, value in wanted.items())
         # A child of a bracket may bear its parent's tag.
         and not order.get("parentOrderId")
         and (_time(order.get("creationTimestamp")) or 0.0) >= earliest
