@@ -54,7 +54,8 @@ def look(request: Request, intent: Intent, since: Callable[[], float], order_id:
     if name == "cancel_order" and _whole(asked.get("orderid")):
         return _look_at_cancelled({"accountId": account, "orderId": asked["orderid"]}, headers)
     if name in PLACES and order_id.isascii() and order_id.isdecimal():
-        return _look_at_numbered({"accountId": account, "orderId": int(order_id)}, headers)
+        rests = name == "place_order" and asked.get("type") != _MARKET
+        return _look_at_numbered({"accountId": account, "orderId": int(order_id)}, headers, rests=rests)
     if name == "place_order" and intent.client_id:
         wanted = {"contractId": asked.get("contractid"), "side": asked.get("side")}
         return _look_for(account, intent.client_id, wanted, headers, since)
@@ -84,7 +85,14 @@ def _look_for(account: object, tag: str, wanted: Fields, headers: Headers, since
     return _found(mine[0]) if len(mine) == 1 else None
 
 
-def _look_at_numbered(body: Fields, headers: Headers) -> Look:
+def _look_at_numbered(body: Fields, headers: Headers, *, rests: bool) -> Look:
+    """One that may rest is looked for among all that do: the same question, and one call, for every order there."""
+    if rests:
+        said = _read((yield _question("/api/Order/searchOpen", {"accountId": body["accountId"]}, headers)))
+        listed = said.get("orders")
+        for order in listed if isinstance(listed, list) else ():
+            if isinstance(order, dict) and order.get("id") == body["orderId"]:
+                return _found(order)
     order = _read((yield _question("/api/Order/searchById", body, headers))).get("order")
     return _found(order) if isinstance(order, dict) and order.get("id") == body["orderId"] else None
 

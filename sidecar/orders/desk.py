@@ -208,13 +208,12 @@ class OrderDesk:
             return order
         if not order.broker_order_id and queue.profile.cancellation(order.request) is None:
             order = await self._numbered(queue, order)
-            if order.state.final:
+            if order.state is OrderState.CANCELLED:
                 return order
         request = queue.profile.cancellation(order.request, order.broker_order_id)
         if request is None:
-            raise self._unsupported(
-                order.broker, f"{order.broker} has told no id by which order {order.id} is cancelled"
-            )
+            words = f"not cancelled: {order.broker} has told no id of order {order.id}, and cancels by nothing else"
+            raise self._unsupported(order.broker, words)
         cancel = self._order(queue, Kind.CANCEL, order.client_id, request, queue.settings.ttl_seconds)
         cancel.lane = order.lane
         return (await queue.take(cancel)).order

@@ -318,7 +318,9 @@ class OrderQueue:
             return False
         with suppress(Unanswered, LookupImpossible):
             known = order.broker_order_id
-            found = await self._gateway.look_up(order.request, placed_at=order.created_at, number=1, order_id=known)
+            found = await self._gateway.look_up(
+                order.request, placed_at=order.created_at, number=1, order_id=known, routine=True
+            )
             told = None if found is None else found_progress(order, found, self.profile)
             if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
                 step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)

@@ -167,6 +167,19 @@ def test_an_order_is_asked_for_by_its_number_once_that_is_known() -> None:
     assert found.progress == Progress(OrderState.FILLED, "36598", "Filled 1", Decimal(1))
 
 
+def test_a_resting_order_is_found_among_the_open_ones_or_else_by_its_number() -> None:
+    resting = post("Order/place", {**ORDER, "type": 1})
+    question, found = by(resting, "36598", orders=[{**FOUND, "status": 1, "fillVolume": 0}])
+    assert (question.target, json.loads(question.body)) == ("/api/Order/searchOpen", {"accountId": 1})
+    assert found is not None
+    assert found.status == "Open"
+
+    look = PROJECTX.look(resting, PROJECTX.understand(resting), lambda: EIGHT, "36598")
+    assert look is not None
+    next(look)
+    assert look.send(told(orders=[{**FOUND, "id": 1}])).target == "/api/Order/searchById"
+
+
 def test_what_traded_of_a_cancelled_order_is_told() -> None:
     _, found = by(PLACED, "36598", order={**FOUND, "status": 3, "fillVolume": 2})
     assert found is not None
