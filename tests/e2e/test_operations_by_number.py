@@ -1,4 +1,4 @@
-"""Operations where orders are cancelled by the broker's own number: ProjectX, and OpenAlgo, which can keep fewer promises."""
+"""Operations where orders are cancelled by the number that the broker gave them: ProjectX and OpenAlgo."""
 
 import json
 import signal
