@@ -5,7 +5,14 @@ from typing import Final
 
 from sidecar.clock import Clock
 from sidecar.orders.desk import OrderDesk
-from sidecar.orders.errors import ConflictError, OrderError, StoppingError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import (
+    ConflictError,
+    OrderError,
+    StoppingError,
+    UnknownOrderError,
+    UnnumberedError,
+    UnsupportedError,
+)
 from sidecar.orders.ledger import Wanted
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.order import Order
@@ -45,7 +52,7 @@ class Hands:
             return True
         try:
             trace = operation.record.traceparent.encode() or None
-            taken = await self.desk.place(leg.terms, trace, urgent=leg.role in _URGENT)
+            taken = await self.desk.place(leg.terms, trace, urgent=leg.role in _URGENT, watched=True)
         except StoppingError:
             raise
         except (UnsupportedError, ConflictError) as error:
@@ -89,6 +96,10 @@ class Hands:
             carrier = await self.desk.cancel(leg.order_id, traceparent)
         except StoppingError:
             raise
+        except UnnumberedError as error:  # no attempt: it will be known what to cancel, or that there is nothing
+            leg.cancels -= 1
+            leg.cancelled_at, leg.reason = self.clock.now(), str(error)
+            return
         except OrderError as error:
             leg.cancelled_at, leg.reason = self.clock.now(), str(error)
             return
