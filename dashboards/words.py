@@ -30,9 +30,12 @@ TRADING: Final[Words] = {
     2: Word("trying: breaker half open", YELLOW),
     3: Word("no: breaker open", RED),
     4: Word("no: rate limited", ORANGE),
-    5: Word("no: maintenance", BLUE),
-    6: Word("no: banned", DARK_RED),
-    7: Word("no: sidecar does not answer", PURPLE),
+    5: Word("no: read only", YELLOW),
+    6: Word("no: emergency", DARK_RED),
+    7: Word("no: maintenance", BLUE),
+    8: Word("no: banned", DARK_RED),
+    9: Word("no: not ready", ORANGE),
+    10: Word("no: sidecar does not answer", PURPLE),
 }
 """Whether a new order would be sent."""
 

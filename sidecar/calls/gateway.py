@@ -84,6 +84,7 @@ class Gateway:
         self._reconciler = Reconciler(name, profile, self._asker, bus, clock)
         self._pipeline = Pipeline(self._parts())
         self._held: Refusal | None = None
+        self._held_why = ""
         self._cache = Cache(name, settings.cache, profile, restraint, bus=bus, clock=clock)
         self._run = self._entrance()
         self._limiter.hold_back_market_data(restraint.market_data_share)
@@ -240,10 +241,11 @@ class Gateway:
         """
         message = f"{self.name}: no new risk is taken on before the start-up checks have passed: {why}"
         self._held = Refusal(RefusalKind.NOT_READY, message, retry_after)
+        self._held_why = why
 
     def release(self) -> None:
         """Take new risk on again."""
-        self._held = None
+        self._held, self._held_why = None, ""
 
     # For orders that the sidecar itself carries
 
@@ -418,6 +420,7 @@ class Gateway:
             retry_budget=self._budget.left(),
             degradation=self._restraint.reading(),
             cache=self._cache.reading(),
+            held=self._held_why,
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:

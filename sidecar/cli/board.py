@@ -49,6 +49,8 @@ def can_trade(broker: BrokerReading) -> str:
     """Whether a new order would be sent now, and if not, why."""
     if not broker.condition.can_trade:
         return f"no: {broker.condition.state}"
+    if broker.held:
+        return "no: not ready"
     if broker.gate.shut:
         return f"no: {broker.gate.outcome.replace('_', ' ')}"
     if broker.degradation.level in _NO_NEW_RISK:

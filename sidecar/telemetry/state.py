@@ -118,6 +118,8 @@ class BrokerReading:
     """Retries that may still be made now."""
     degradation: DegradationReading
     cache: CacheReading
+    held: str = ""
+    """Why no new risk is sent before the start-up checks have passed; empty when they have, and where bots sign."""
 
 
 @dataclass(frozen=True, slots=True)

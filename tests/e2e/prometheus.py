@@ -31,12 +31,20 @@ class Series:
 class Prometheus:
     """A server that scrapes sidecars; its storage is in `folder`."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], rules: Path | None = None, alertmanager: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        targets: Sequence[str],
+        rules: Path | None = None,
+        alertmanager: str = "",
+        *,
+        scrape_seconds: float = SCRAPE_SECONDS,
+    ) -> None:
         """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`."""
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "prometheus.yml"
         scraped = [{"job_name": "sidecar", "static_configs": [{"targets": list(targets)}]}]
-        interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
+        interval = f"{scrape_seconds * 1000:.0f}ms"
         settings: dict[str, Any] = {"global": {"scrape_interval": interval}, "scrape_configs": scraped}
         if rules is not None:
             settings["rule_files"] = [f"{rules}/*.yaml"]
@@ -61,10 +69,16 @@ class Prometheus:
     @classmethod
     @contextmanager
     def scraping(
-        cls, folder: Path, targets: Sequence[str], rules: Path | None = None, alertmanager: str = ""
+        cls,
+        folder: Path,
+        targets: Sequence[str],
+        rules: Path | None = None,
+        alertmanager: str = "",
+        *,
+        scrape_seconds: float = SCRAPE_SECONDS,
     ) -> Iterator[Self]:
         """Scrape each `host:port` until the block ends."""
-        prometheus = cls(folder, targets, rules, alertmanager)
+        prometheus = cls(folder, targets, rules, alertmanager, scrape_seconds=scrape_seconds)
         try:
             prometheus._wait_until_ready()
             yield prometheus
