@@ -6,7 +6,7 @@ from dashboards import operations
 from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import lines, number
-from dashboards.queries import BROKER, SIDECAR, Query
+from dashboards.queries import BROKER, SIDECAR, Query, named
 from dashboards.words import ORANGE, RED, YELLOW
 
 _PASSED = 'endpoint=~".*order.*|close_.*"'
@@ -62,7 +62,7 @@ def _now() -> Line:
             "Refused",
             "short",
             "Orders that were not taken in the shown time, and why. The bot was told at once.",
-            Query(BROKER.rise("sidecar_order_refusals_total", "reason"), "{{reason}}"),
+            Query(BROKER.rise("sidecar_order_refusals_total", "reason") + " > 0", "{{reason}}"),
             steps=[(1, YELLOW)],
         ),
         widths=(5, 5, 5, 5, 4),
@@ -95,14 +95,14 @@ def _ended() -> Line:
             "Orders by result",
             "ops",
             "How the orders ended.",
-            Query(BROKER.rate("sidecar_orders_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_orders_total", "broker, result"), "{{broker}} {{result}}"),
             stacked=True,
         ),
         lines(
             "Refused orders by reason",
             "ops",
             "Orders that were not taken: the bot keeps them, nothing was sent.",
-            Query(BROKER.rate("sidecar_order_refusals_total", "broker, reason"), "{{broker}} {{reason}}"),
+            Query(BROKER.moving("sidecar_order_refusals_total", "broker, reason"), "{{broker}} {{reason}}"),
             stacked=True,
         ),
     )
@@ -116,7 +116,7 @@ def _passed() -> Line:
             "reqps",
             "What became of orders, changes and cancels that the bot sent through the sidecar.",
             Query(
-                BROKER.rate("sidecar_calls_total", "broker, endpoint, outcome", _PASSED) + " > 0",
+                BROKER.moving("sidecar_calls_total", "broker, endpoint, outcome", _PASSED),
                 "{{broker}} {{endpoint}} {{outcome}}",
             ),
             stacked=True,
@@ -135,7 +135,7 @@ def _passed() -> Line:
             "Repeated with the same idempotency key",
             "reqps",
             "Calls that came again and were not sent again. in_doubt: the first one may have been executed.",
-            Query(BROKER.rate("sidecar_idempotent_calls_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_idempotent_calls_total", "broker, result"), "{{broker}} {{result}}"),
         ),
     )
 
@@ -154,13 +154,16 @@ def _doubt() -> Line:
             "Reconciliation",
             "ops",
             "Looks at orders in doubt: found, not found (which proves nothing yet), or no usable answer.",
-            Query(BROKER.rate("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
         ),
         lines(
             "Not retried, because unsafe",
             "reqps",
             "Attempts that may have been executed: they were looked up instead of being sent again.",
-            Query(BROKER.rate("sidecar_retries_denied_total", "broker, endpoint", 'why="unsafe"')),
+            Query(
+                BROKER.moving("sidecar_retries_denied_total", "broker, endpoint", 'why="unsafe"'),
+                "{{broker}} {{endpoint}}",
+            ),
         ),
         widths=(6, 9, 9),
     )
@@ -182,7 +185,7 @@ def _store() -> Line:
             "Time of the newest write",
             "s",
             "How long the disk took. Every order waits for it.",
-            Query(SIDECAR.most("sidecar_store_commit_seconds", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.most("sidecar_store_commit_seconds", "job, instance"), "bot"), "{{bot}}"),
         ),
     )
 
@@ -194,12 +197,12 @@ def _disk() -> Line:
             "Writes that wait",
             "short",
             "Writes that wait for the disk. A slow disk makes orders slow.",
-            Query(SIDECAR.sum("sidecar_store_queued_writes", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("sidecar_store_queued_writes", "job, instance"), "bot"), "{{bot}}"),
         ),
         lines(
             "Size of the state file",
             "bytes",
             "Grows with the orders that are kept.",
-            Query(SIDECAR.sum("sidecar_store_file_bytes", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("sidecar_store_file_bytes", "job, instance"), "bot"), "{{bot}}"),
         ),
     )

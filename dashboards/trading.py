@@ -24,6 +24,18 @@ def verdict() -> str:
     return f"max by ({_ADDRESS}) ({' or '.join(reasons)})"
 
 
+def next_try() -> str:
+    """Seconds until what keeps orders back is tried again, where that is known."""
+    is_away = BROKER.select("sidecar_broker_state", 'state=~"maintenance|banned"')
+    away = f"sum by ({_ADDRESS}) ({is_away}) == 1"
+    moments = (
+        BROKER.select("sidecar_rate_limit_gate_opening_timestamp_seconds"),
+        BROKER.select("sidecar_breaker_next_probe_timestamp_seconds", 'group="orders"'),
+        f"{BROKER.select('sidecar_broker_next_probe_timestamp_seconds')} and on ({_ADDRESS}) {away}",
+    )
+    return " or ".join(f"(max by ({_ADDRESS}) ({moment}) - time() > 0)" for moment in moments)
+
+
 def _condition(state: str) -> str:
     return BROKER.select("sidecar_broker_state", f'state="{state}"')
 

@@ -39,7 +39,7 @@ def main() -> int:
 def _gather(answers: Path) -> None:
     shutil.rmtree(answers, ignore_errors=True)
     answers.mkdir(parents=True)
-    with TemporaryDirectory(prefix="pictures-") as folder, trading(Path(folder)) as town:
+    with TemporaryDirectory(prefix="pictures-", ignore_cleanup_errors=True) as folder, trading(Path(folder)) as town:
         asking = Asking(town.prometheus.url, town.begun, time.time(), SCRAPE_SECONDS)
         for file in boards():
             told = answered(file, asking, _CHOSEN.get(file, {}))
@@ -54,7 +54,7 @@ def _draw(answers: Path) -> int:
     shutil.copytree(_DRAWING, _WORK, dirs_exist_ok=True)
     install = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
     for command in (install, [node, "draw.mjs", str(answers), str(_PICTURES)]):
-        subprocess.run(command, cwd=_WORK, check=True)
+        subprocess.run(command, cwd=_WORK, check=True)  # noqa: S603 - programs that are named here
     return 0
 
 

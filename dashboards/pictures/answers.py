@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dashboards.boards import FOLDER
 
-WIDTH: Final = 1600
+WIDTH: Final = 1400
 """Pixels of a board."""
 _COLUMNS: Final = 24
 _ANNOTATION_STEP: Final = 60
@@ -117,4 +117,5 @@ def _annotation(annotation: Any, asking: Asking, variables: Mapping[str, str]) -
     step = _ANNOTATION_STEP
     expr = _filled(annotation["expr"], {**variables, "__rate_interval": asking.rate_interval(step)})
     window = {"start": asking.start // step * step, "end": asking.end // step * step}
-    return {"annotation": annotation, "step": step, "result": asking.ask("query_range", query=expr, step=step, **window)["result"]}
+    found = asking.ask("query_range", query=expr, step=step, **window)["result"]
+    return {"annotation": annotation, "step": step, "result": found}

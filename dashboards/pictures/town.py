@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -73,10 +72,9 @@ def trading(folder: Path) -> Iterator[Town]:
         prometheus = stack.enter_context(
             Prometheus.scraping(folder, targets, _rules(folder), alertmanager.address, scrape_seconds=SCRAPE_SECONDS)
         )
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(Sidecar.start, sidecars.values()))
         for sidecar in sidecars.values():
-            stack.callback(sidecar.stop)
+            stack.callback(_end, sidecar)
+            sidecar.start()
         town = Town(prometheus, sidecars, brokers, time.time())
         stack.enter_context(_bots(town))
         tell(town)
@@ -114,6 +112,12 @@ def _sidecar(
     )
 
 
+def _end(sidecar: Sidecar) -> None:
+    """Stop it, if it was ever started."""
+    if hasattr(sidecar, "child"):
+        sidecar.stop()
+
+
 def _rules(folder: Path) -> Path:
     """The shipped rules, looked at more often."""
     rules = folder / "rules"
@@ -132,8 +136,8 @@ def _bots(town: Town) -> Iterator[None]:
     over = threading.Event()
     work: list[Callable[[threading.Event], None]] = []
     for number, (name, sidecar) in enumerate(town.sidecars.items()):
-        for broker in ("binance", "oanda") if name != "carry" else ("oanda",):
-            work.append(_trader(sidecar, broker, f"{name}-{broker}", number))
+        traded = ("oanda",) if name == "carry" else ("binance", "oanda")
+        work.extend(_trader(sidecar, broker, f"{name}-{broker}", number) for broker in traded)
         work.append(_streamer(sidecar))
     threads = [threading.Thread(target=one, args=(over,), daemon=True) for one in work]
     for thread in threads:

@@ -87,7 +87,7 @@ function Place({ panel, frames, answers, theme, width, timeRange, marks }) {
       <PanelChrome width={box.width} height={box.height} title={panel.title} padding={panel.type === 'table' ? 'none' : 'md'}>
         {(innerWidth, innerHeight) =>
           empty ? (
-            <Nothing theme={theme} height={innerHeight} />
+            <Nothing text={panel.fieldConfig.defaults.noValue} theme={theme} height={innerHeight} />
           ) : (
             <Drawn
               panel={panel}
@@ -106,9 +106,9 @@ function Place({ panel, frames, answers, theme, width, timeRange, marks }) {
   );
 }
 
-function Nothing({ theme, height }) {
+function Nothing({ text = 'No data', theme, height }) {
   const middle = { display: 'flex', alignItems: 'center', justifyContent: 'center', height };
-  return <div style={{ ...middle, color: theme.colors.text.secondary }}>No data</div>;
+  return <div style={{ ...middle, color: theme.colors.text.secondary }}>{text}</div>;
 }
 
 /** Moments that follow each other without a pause are one mark with a length. */

@@ -1,6 +1,7 @@
 // What Prometheus answers becomes what Grafana's data source would hand to a panel.
 import {
   applyFieldOverrides,
+  cacheFieldDisplayNames,
   displayNameOverrideProcessor,
   FieldConfigOptionsRegistry,
   FieldType,
@@ -26,7 +27,7 @@ export async function framesOf(panel, answers, theme, variables) {
   const tables = answers.filter((one) => one.target.format === 'table').length;
   const raw = answers.flatMap((one) => (one.target.format === 'table' ? [table(one, tables)] : series(one)));
   const data = await lastValueFrom(transformDataFrame(panel.transformations ?? [], raw));
-  return applyFieldOverrides({
+  const frames = applyFieldOverrides({
     data,
     fieldConfig: panel.fieldConfig,
     fieldConfigRegistry: registry(panel.fieldConfig),
@@ -34,6 +35,18 @@ export async function framesOf(panel, answers, theme, variables) {
     theme,
     timeZone: 'utc',
   });
+  cacheFieldDisplayNames(frames);
+  return panel.type === 'timeseries' ? frames.map(finite) : frames;
+}
+
+/** A graph leaves out what is no number, as Grafana's own does. */
+function finite(frame) {
+  const fields = frame.fields.map((field) =>
+    field.type === FieldType.number
+      ? { ...field, values: field.values.map((value) => (Number.isFinite(value) ? value : null)) }
+      : field,
+  );
+  return { ...frame, fields };
 }
 
 function series({ target, expr, step, result }) {

@@ -10,12 +10,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sidecar.cli.board import can_trade, duration
+from sidecar.cli.board import NO_NEW_RISK, can_trade, duration
 from sidecar.cli.live.glance import ErrorLine, Glance, OrderLine
 from sidecar.cli.live.watch import Happened, View
 from sidecar.config.report import printable
 from sidecar.telemetry.state import BrokerReading, LimitState
-from sidecar.words import BreakerState, OrderState
+from sidecar.words import BreakerState, DegradationLevel, OrderState
 
 _BAR: Final = 16
 _GAP: Final = 2
@@ -146,8 +146,23 @@ def _next(broker: BrokerReading, now: float) -> str:
 
 
 def _middle(glance: Glance, now: float) -> list[_Part]:
-    parts = [_breakers(glance, now), _orders(glance.orders or (), now), _errors(glance.errors or ()), _limits(glance)]
+    parts = [_degraded(glance, now), _breakers(glance, now), _orders(glance.orders or (), now), _errors(glance.errors or ()), _limits(glance)]
     return [part for part in parts if part.rows]
+
+
+def _degraded(glance: Glance, now: float) -> _Part:
+    rows = [
+        (
+            Text(printable(broker.name)),
+            Text(level.level.replace("_", " "), style="red" if level.level in NO_NEW_RISK else "yellow"),
+            Text(duration(max(0.0, now - level.since))),
+            Text("" if level.next_step is None else f"in {_left(level.next_step, now)}"),
+            Text(printable(": ".join(filter(None, (level.cause, level.note)))).replace("_", " ")),
+        )
+        for broker in glance.brokers
+        if (level := broker.degradation).level is not DegradationLevel.NONE
+    ]
+    return _Part(("DEGRADED", "LEVEL", "FOR", "NEXT STEP", "WHY"), rows, yields=4)
 
 
 def _breakers(glance: Glance, now: float) -> _Part:

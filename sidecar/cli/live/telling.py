@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sidecar.config.report import printable
 
-QUIET: Final = frozenset({"LimitReading", "LimitWaited", "AttemptFinished", "StreamMessages"})
+QUIET: Final = frozenset({"LimitReading", "LimitWaited", "AttemptFinished", "StreamMessages", "CacheAsked"})
 """Too many, and told by the other parts of the page."""
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -30,6 +30,16 @@ _WORDS: Final[Mapping[str, str]] = {
     "StreamClosed": "stream {stream} ended: {reason}",
     "OrderStateChanged": "{kind} {client_id} {instrument}: {to_state} ({reason})",
     "OrderRefused": "an order not taken: {reason}",
+    "DegradationChanged": "degradation {from_level} -> {to_level} ({cause})",
+    "BrokerChecked": "start-up checks: {from_state} -> {to_state} ({reason})",
+    "OperationChanged": "{type} {operation}: {to_state} ({reason})",
+    "OperationStep": "{type} {operation}: {step} {leg} {detail}",
+    "OperationRecovery": "{type} {operation}: {result} ({reason})",
+    "PositionUnprotected": "UNPROTECTED position in {instrument}: {reason}",
+    "ErrorRaised": "error {error_type} ({severity})",
+    "ErrorResolved": "error {error_type} over after {seconds:.0f} s ({reason})",
+    "NotificationSent": "told {channel} of a {severity}: {result}",
+    "OperationalStateChanged": "the sidecar: {from_state} -> {to_state} ({reason})",
     "OrdersRecovering": "{left} of {total} orders in doubt still to be looked up",
     "Started": "the sidecar takes calls, after {seconds:.1f} s",
     "Stopped": "the sidecar has stopped: {reason}",

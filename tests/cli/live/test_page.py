@@ -6,7 +6,8 @@ import pytest
 
 from sidecar.cli.live.page import page
 from sidecar.cli.live.watch import Happened, View
-from sidecar.telemetry.state import BrokerReading
+from sidecar.telemetry.state import BrokerReading, DegradationReading
+from sidecar.words import DegradationCause, DegradationLevel
 from tests.cli.live.support import AUTH, AWAY, BROKEN, DOUBT, NOW, QUIET, SHUT, STATUS, WELL, glance, printed
 
 EVENTS = tuple(Happened(NOW - age, f"event number {age}") for age in range(60))
@@ -44,6 +45,16 @@ def test_a_sidecar_that_is_not_ready_tells_why() -> None:
 )
 def test_each_broker_tells_whether_orders_go_and_what_comes_next(broker: BrokerReading, words: str) -> None:
     assert row(View(glance(broker), "", ()), broker.name, "BROKER") == words
+
+
+def test_a_broker_of_which_less_than_all_may_be_used_is_told_with_the_reason() -> None:
+    held = DegradationReading(
+        DegradationLevel.READ_ONLY, NOW - 60, DegradationCause.MANUAL, "flat for the weekend", NOW + 3600, NOW + 3600
+    )
+    view = View(glance(replace(WELL, degradation=held)), "", ())
+    assert row(view, "binance", "DEGRADED") == "binance read only 1 min in 1 h manual: flat for the weekend"
+    assert row(view, "binance", "BROKER").startswith("binance no: read only")
+    assert "DEGRADED" not in "\n".join(printed(page(VIEW, NOW, 80)))
 
 
 def test_breakers_that_are_not_closed_are_told() -> None:
