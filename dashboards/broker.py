@@ -323,9 +323,10 @@ def _budget() -> Line:
             Query(BROKER.sum("sidecar_retry_budget_remaining", "broker"), "{{broker}}"),
         ),
         lines(
-            "Looks at orders in doubt",
+            "Orders looked up",
             "ops",
-            "The sidecar asked the broker what became of an order. Not found proves nothing: it may only be late.",
+            "The sidecar asked the broker about an order: one in doubt, or one of an operation that it watches. Not "
+            "found proves nothing: it may only be late.",
             Query(BROKER.moving("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
         ),
     )

@@ -151,9 +151,10 @@ def _doubt() -> Line:
             steps=[(0.5, RED)],
         ),
         lines(
-            "Reconciliation",
+            "Looked up at the broker",
             "ops",
-            "Looks at orders in doubt: found, not found (which proves nothing yet), or no usable answer.",
+            "Orders in doubt, and those of operations that are watched: found, not found (which proves nothing yet), "
+            "or no usable answer.",
             Query(BROKER.moving("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
         ),
         lines(

@@ -1,9 +1,11 @@
 """The view as a page. Printable ASCII, and no state told by colour alone."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final, Literal
 
 from rich.console import Console, Group, RenderableType
@@ -146,7 +148,13 @@ def _next(broker: BrokerReading, now: float) -> str:
 
 
 def _middle(glance: Glance, now: float) -> list[_Part]:
-    parts = [_degraded(glance, now), _breakers(glance, now), _orders(glance.orders or (), now), _errors(glance.errors or ()), _limits(glance)]
+    parts = [
+        _degraded(glance, now),
+        _breakers(glance, now),
+        _orders(glance.orders or (), now),
+        _errors(glance.errors or ()),
+        _limits(glance),
+    ]
     return [part for part in parts if part.rows]
 
 
@@ -181,31 +189,50 @@ def _breakers(glance: Glance, now: float) -> _Part:
     return _Part(("BREAKER NOT CLOSED", "STATE", "FAILED", "SLOW", "NEXT PROBE"), rows, frozenset({2, 3}))
 
 
-def _orders(orders: Iterable[OrderLine], now: float) -> _Part:
-    rows = [
-        (
-            Text(printable(f"{order.broker} {order.client_id}")),
-            Text(
-                printable(order.state).replace("_", " "), style="bold red" if order.state == OrderState.IN_DOUBT else ""
-            ),
-            Text("" if order.created_at is None else duration(max(0.0, now - order.created_at))),
-            Text(printable(order.reason)),
-        )
-        for order in orders
-    ]
+def _orders(orders: Sequence[OrderLine], now: float) -> _Part:
+    doubtful = [order for order in orders if order.state == OrderState.IN_DOUBT]
+    rows = [_order(f"{order.broker} {order.client_id}", order, now) for order in doubtful]
+    # What goes its way must not push away what does not: one line tells of all that are alike.
+    alike = groupby(sorted((order for order in orders if order not in doubtful), key=_kind), key=_kind)
+    for (broker, _), group in alike:
+        oldest, *others = sorted(group, key=lambda order: order.created_at or now)
+        name = f"{broker}: {len(others) + 1} orders" if others else f"{broker} {oldest.client_id}"
+        rows.append(_order(name, oldest, now))
     return _Part(("ORDER", "STATE", "AGE", "WHY"), rows, yields=3)
 
 
+def _kind(order: OrderLine) -> tuple[str, str]:
+    return order.broker, order.state
+
+
+def _order(name: str, order: OrderLine, now: float) -> Cells:
+    return (
+        Text(printable(name)),
+        Text(printable(order.state).replace("_", " "), style=_ORDERS.get(order.state, "")),
+        Text("" if order.created_at is None else duration(max(0.0, now - order.created_at))),
+        Text(printable(order.reason)),
+    )
+
+
 def _errors(errors: Iterable[ErrorLine]) -> _Part:
+    times: Counter[tuple[str, str]] = Counter()
+    for error in errors:
+        times[f"{error.broker} {error.type}".strip(), error.severity.lower()] += error.count
     rows = [
         (
-            Text(printable(f"{error.broker} {error.error_type}".strip()).replace("_", " ")),
-            Text(printable(error.severity), style=_SEVERITIES.get(error.severity.lower(), "")),
-            Text(str(error.count)),
+            Text(printable(name).replace("_", " ")),
+            Text(printable(severity), style=_SEVERITIES.get(severity, "")),
+            Text(str(count)),
         )
-        for error in errors
+        for (name, severity), count in sorted(times.items(), key=lambda one: (_rank(one[0][1]), one[0]))
     ]
     return _Part(("ERROR", "SEVERITY", "TIMES"), rows, frozenset({2}))
+
+
+def _rank(severity: str) -> int:
+    """The worst first; what a newer sidecar may call its errors comes last."""
+    known = list(_SEVERITIES)
+    return known.index(severity) if severity in known else len(known)
 
 
 def _limits(glance: Glance) -> _Part:
