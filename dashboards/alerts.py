@@ -6,7 +6,7 @@ from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import Column, lines, number, rows
 from dashboards.queries import BROKER, FAILED, IN_RANGE, SIDECAR, Query
-from dashboards.words import DARK_RED, GREEN, ORANGE, RED, SEVERITY, YELLOW, overspent
+from dashboards.words import DARK_RED, GREEN, ORANGE, OUTCOME, RED, SEVERITY, YELLOW, overspent
 
 _OURS = 'alertname=~"Sidecar.*", alertname!~".*Watchdog", namespace=~"$namespace"'
 _LABELS = ("alertname", "severity", "bot", "broker", "error_type")
@@ -91,8 +91,9 @@ def _burn() -> Line:
             "Failures by outcome",
             "reqps",
             "What uses the budget.",
-            Query(BROKER.moving("sidecar_calls_total", "broker, outcome", FAILED), "{{broker}} {{outcome}}"),
+            Query(BROKER.moving("sidecar_calls_total", "outcome", FAILED), "{{outcome}}"),
             stacked=True,
+            colours=OUTCOME,
         ),
     )
 

@@ -83,18 +83,17 @@ def _who() -> Line:
         Column("Failed", named(share(failed, calls), _PAIR), "percentunit", steps=[(0.01, YELLOW), (0.1, RED)]),
         Column("Fullest limit", named(limit, _PAIR), "percentunit", steps=[(0.8, YELLOW), (0.95, RED)]),
         Column(
-            "Breaker openings",
+            "Openings",
             named(f"sum by (job, instance, broker) (increase({openings}[{IN_RANGE}]))", _PAIR),
             "short",
         ),
-        Column("Under way", named(BROKER.select("sidecar_calls_in_flight"), _PAIR), "short"),
     ]
     return line(
         10,
         rows(
             "Who can trade",
             "Every bot and broker, the worst first. Click a bot for the reasons. Failed: transient, unknown, "
-            "maintenance, banned and rate limited calls.",
+            "maintenance, banned and rate limited calls. Openings: of breakers, in the shown time.",
             ["bot", "broker"],
             columns,
             link="sidecar-broker",
@@ -135,7 +134,7 @@ def _versions() -> Line:
     info = SIDECAR.select("sidecar_info")
     started = f"{SIDECAR.select('process_start_time_seconds')} * on (job, instance) group_left (bot, version) {info}"
     return line(
-        7,
+        6,
         rows(
             "Sidecars",
             "What runs for whom, the youngest first: the sidecar's version and the moment of its start.",

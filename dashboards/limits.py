@@ -180,7 +180,9 @@ def _waits() -> Line:
             "Calls that had to wait",
             "reqps",
             "By priority: cancels go first, market data last.",
-            Query(BROKER.rate("sidecar_rate_limit_wait_seconds_count", "broker, priority"), "{{broker}} {{priority}}"),
+            Query(
+                BROKER.moving("sidecar_rate_limit_wait_seconds_count", "broker, priority"), "{{broker}} {{priority}}"
+            ),
             stacked=True,
         ),
     )

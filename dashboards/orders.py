@@ -7,7 +7,7 @@ from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import lines, number
 from dashboards.queries import BROKER, SIDECAR, Query, named
-from dashboards.words import ORANGE, RED, YELLOW
+from dashboards.words import ORANGE, ORDER, RED, YELLOW
 
 _PASSED = 'endpoint=~".*order.*|close_.*"'
 """Endpoints that place, change or take back orders, in every profile's words."""
@@ -76,8 +76,9 @@ def _carried() -> Line:
             "Orders by state",
             "short",
             "How far the orders are that are not done with.",
-            Query(BROKER.sum("sidecar_orders_carried", "broker, state"), "{{broker}} {{state}}"),
+            Query(BROKER.sum("sidecar_orders_carried", "state"), "{{state}}"),
             stacked=True,
+            colours=ORDER,
         ),
         lines(
             "Age of the oldest waiting order",
@@ -95,8 +96,9 @@ def _ended() -> Line:
             "Orders by result",
             "ops",
             "How the orders ended.",
-            Query(BROKER.moving("sidecar_orders_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_orders_total", "result"), "{{result}}"),
             stacked=True,
+            colours=ORDER,
         ),
         lines(
             "Refused orders by reason",

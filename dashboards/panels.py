@@ -16,8 +16,10 @@ from grafana_foundation_sdk.builders.common import (
 from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models.common import (
+    BarGaugeDisplayMode,
     BigValueColorMode,
     BigValueGraphMode,
+    BigValueTextMode,
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
@@ -47,6 +49,8 @@ SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 Steps = Sequence[tuple[float, str]]
 """From which value on which colour."""
+
+_HEADINGS: Final = {"alertname": "Alert", "error_type": "Error"}
 
 Builder = TypeVar("Builder", timeseries.Panel, stat.Panel, table.Panel, statetimeline.Panel, bargauge.Panel)
 
@@ -121,6 +125,9 @@ def number(
     panel.graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.BACKGROUND)
     panel.thresholds(_thresholds(steps)).color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
     panel.no_value(none)
+    if query.legend:
+        # A lone series would lose its name.
+        panel.text_mode(BigValueTextMode.VALUE_AND_NAME)
     if unit == "short":
         panel.decimals(0)
     if words is not None:
@@ -156,6 +163,7 @@ def bars(
     """What values are now, side by side as bars. `bad` is the colour below the first step."""
     panel = _dressed(bargauge.Panel(), title, unit, description, [query], instant=True)
     panel.reduce_options(ReduceDataOptions().calcs(["lastNotNull"])).orientation(VizOrientation.HORIZONTAL)
+    panel.display_mode(BarGaugeDisplayMode.BASIC)
     panel.thresholds(_thresholds(steps, bad)).color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS)).min(0)
     if words is not None:
         panel.mappings([mapping(words)])
@@ -213,7 +221,7 @@ def _organized(labels: Sequence[str], columns: Sequence[Column]) -> DataTransfor
     # A single query's value has no letter.
     values = [f"Value #{letter}" for letter, _ in zip("ABCDEFGH", columns, strict=False)] if columns[1:] else ["Value"]
     order = {name: index for index, name in enumerate([*labels, *values])}
-    titles = {label: label.replace("_", " ").capitalize() for label in labels}
+    titles = {label: _HEADINGS.get(label, label.capitalize()) for label in labels}
     titles |= {value: column.title for value, column in zip(values, columns, strict=True)}
     options = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": titles}
     return DataTransformerConfig(id_val="organize", options=options)

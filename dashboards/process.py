@@ -174,11 +174,8 @@ def _memory() -> Line:
         lines(
             "Garbage collections",
             "ops",
-            "By generation. Many of generation 2 cost latency.",
-            Query(
-                named(SIDECAR.rate("python_gc_collections_total", "job, instance, generation"), "bot, generation"),
-                "{{bot}} {{generation}}",
-            ),
+            "Of all chosen sidecars. Many of generation 2 cost latency.",
+            Query(SIDECAR.rate("python_gc_collections_total", "generation"), "generation {{generation}}"),
         ),
     )
 
@@ -210,7 +207,7 @@ def _audit() -> Line:
             "Lines written, and writes that failed.",
             Query(named(SIDECAR.rate("sidecar_audit_lines_total", "job, instance"), "bot"), "{{bot}} lines"),
             Query(
-                named(SIDECAR.rate("sidecar_audit_write_failures_total", "job, instance"), "bot"),
+                named(SIDECAR.moving("sidecar_audit_write_failures_total", "job, instance"), "bot"),
                 "{{bot}} failed writes",
             ),
         ),
@@ -218,7 +215,7 @@ def _audit() -> Line:
             "Audit events lost, over time",
             "ops",
             "Events that did not find room in the audit log's queue.",
-            Query(named(SIDECAR.rate("sidecar_audit_dropped_events_total", "job, instance"), "bot"), "{{bot}}"),
+            Query(named(SIDECAR.moving("sidecar_audit_dropped_events_total", "job, instance"), "bot"), "{{bot}}"),
         ),
     )
 
@@ -258,6 +255,6 @@ def _telemetry() -> Line:
             "Failed subscribers",
             "ops",
             "Events that a subscriber failed to handle.",
-            Query(named(SIDECAR.rate("sidecar_telemetry_failures_total", "job, instance"), "bot"), "{{bot}}"),
+            Query(named(SIDECAR.moving("sidecar_telemetry_failures_total", "job, instance"), "bot"), "{{bot}}"),
         ),
     )

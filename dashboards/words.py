@@ -92,6 +92,19 @@ OUTCOME: Final[Mapping[str, str]] = {
 }
 """Always the same colour, on every board."""
 
+ORDER: Final[Mapping[str, str]] = {
+    "accepted": "super-light-blue",
+    "queued": YELLOW,
+    "sending": BLUE,
+    "in_doubt": RED,
+    "working": "light-green",
+    "filled": GREEN,
+    "rejected": ORANGE,
+    "cancelled": "super-light-purple",
+    "expired": "dark-yellow",
+    "dead": DARK_RED,
+}
+
 SEVERITY: Final[Mapping[str, str]] = {"critical": RED, "error": ORANGE, "warning": YELLOW, "info": BLUE}
 
 GATE: Final[Words] = {0: Word("open", GREEN), 1: Word("shut", RED)}

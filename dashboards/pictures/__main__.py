@@ -19,7 +19,7 @@ _DRAWING: Final = Path(__file__).parent / "drawing"
 _WORK: Final = _ROOT / ".cache" / "pictures"
 _PICTURES: Final = _ROOT / "docs" / "pictures"
 _CHOSEN: Final[dict[str, dict[str, list[str]]]] = {
-    "broker.json": {"bot": ["momentum"], "broker": ["binance"]},
+    "broker.json": {"bot": ["hedger"], "broker": ["oanda"]},
     "limits.json": {"broker": ["binance"]},
 }
 """Where a person would look more closely."""

@@ -107,6 +107,7 @@ def _sidecar(
         token=DOOR,
         bot=name,
         state={"path": str(home / "state.db")},
+        telemetry={"file": str(home / "traces.jsonl")},
         operations={"look_seconds": 1},
         alerting={"alertmanager": {"url": f"http://{alertmanager.address}"}},
     )

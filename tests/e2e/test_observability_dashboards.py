@@ -25,6 +25,9 @@ STILL: Mapping[str, str] = {
     "Operations in trouble A": "the brackets of that day meet with none",
     "Refused A": "every order is taken",
     "Refused orders by reason A": "likewise",
+    "Audit lines B": "the disk takes everything",
+    "Audit events lost, over time A": "likewise",
+    "Failed subscribers A": "no subscriber fails",
 }
 """Queries that leave out what stands still, of which nothing moves on that day, and why."""
 

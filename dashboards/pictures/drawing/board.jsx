@@ -81,7 +81,9 @@ function Place({ panel, frames, answers, theme, width, timeRange, marks }) {
     return <div style={{ ...style, color: theme.colors.text.primary, fontWeight: 500, padding: '6px 8px' }}>⌄&ensp;{panel.title}</div>;
   }
   const Drawn = PANELS[panel.type];
-  const empty = !frames.some((frame) => frame.length);
+  // These have a way of their own to say that there is nothing.
+  const speaks = ['stat', 'bargauge'].includes(panel.type);
+  const empty = !speaks && !frames.some((frame) => frame.length);
   return (
     <div style={style}>
       <PanelChrome width={box.width} height={box.height} title={panel.title} padding={panel.type === 'table' ? 'none' : 'md'}>

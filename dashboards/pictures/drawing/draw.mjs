@@ -32,7 +32,6 @@ try {
     const told = JSON.parse(readFileSync(join(answers, file), 'utf8'));
     const page = await browser.newPage({ viewport: { width: told.width, height: 800 } });
     page.on('pageerror', (error) => console.error(`${file}: ${error}`));
-    if (process.env.VERBOSE) page.on('console', (message) => console.error(`${file}: ${message.text()}`));
     await page.route('**/*', serve);
     await page.goto(`${ORIGIN}/`);
     const height = await page.evaluate((board) => window.draw(board), told);
@@ -56,5 +55,5 @@ function serve(route) {
   }
   const icon = pathname.replace(/^.*\/img\//, 'node_modules/@grafana/ui/dist/public/img/');
   const path = icon.startsWith('node_modules') ? icon : pathname.slice(1);
-  return existsSync(path) ? route.fulfill({ path }) : route.fulfill({ status: 404 });
+  return existsSync(path) ? route.fulfill({ path }) : route.fulfill({ status: 204 });
 }
