@@ -12,7 +12,9 @@ from typing import Final
 
 from dashboards.boards import boards
 from dashboards.pictures.answers import Asking, answered
+from dashboards.pictures.terminal import watched
 from dashboards.pictures.town import SCRAPE_SECONDS, trading
+from tests.e2e.carrying import DOOR
 
 _ROOT: Final = Path(__file__).parents[2]
 _DRAWING: Final = Path(__file__).parent / "drawing"
@@ -23,6 +25,7 @@ _CHOSEN: Final[dict[str, dict[str, list[str]]]] = {
     "limits.json": {"broker": ["binance"]},
 }
 """Where a person would look more closely."""
+_WATCHED: Final = "hedger"
 
 
 def main() -> int:
@@ -39,11 +42,14 @@ def main() -> int:
 def _gather(answers: Path) -> None:
     shutil.rmtree(answers, ignore_errors=True)
     answers.mkdir(parents=True)
+    _PICTURES.mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="pictures-", ignore_cleanup_errors=True) as folder, trading(Path(folder)) as town:
         asking = Asking(town.prometheus.url, town.begun, time.time(), SCRAPE_SECONDS)
         for file in boards():
             told = answered(file, asking, _CHOSEN.get(file, {}))
             (answers / file).write_text(json.dumps(told), encoding="utf-8")
+        shown = watched(town.sidecars[_WATCHED].socket, DOOR)
+    (_PICTURES / "top.svg").write_text(shown, encoding="utf-8")
 
 
 def _draw(answers: Path) -> int:

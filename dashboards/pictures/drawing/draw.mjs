@@ -1,7 +1,6 @@
 // Usage: node draw.mjs ANSWERS PICTURES: each ANSWERS/*.json becomes PICTURES/*.png.
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync, mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
@@ -25,7 +24,7 @@ await build({
 });
 
 mkdirSync(pictures, { recursive: true });
-const executablePath = process.env.CHROMIUM ?? execFileSync('sh', ['-c', 'command -v chromium chromium-browser google-chrome | head -n 1'], { encoding: 'utf8' }).trim();
+const executablePath = process.env.CHROMIUM || found('chromium', 'chromium-browser', 'google-chrome');
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--font-render-hinting=none'] });
 try {
   for (const file of readdirSync(answers).filter((name) => name.endsWith('.json'))) {
@@ -46,6 +45,18 @@ try {
   }
 } finally {
   await browser.close();
+}
+
+/** Where the first of these programs is that is installed. */
+function found(...names) {
+  for (const folder of process.env.PATH.split(delimiter)) {
+    for (const name of names) {
+      if (existsSync(join(folder, name))) {
+        return join(folder, name);
+      }
+    }
+  }
+  throw new Error('Chromium is needed: install it, or set CHROMIUM to its path');
 }
 
 function serve(route) {
