@@ -1,0 +1,112 @@
+"""The whole configuration: one frozen tree.
+
+Every key has its default, unit and range here; `sidecar check` turns what pydantic finds wrong into file, key, value
+and remedy. A key that is not in this tree is an error, so that a misspelt safety setting cannot be silently ignored.
+"""
+
+from sidecar.config.model.alerting import AlertChannel, Alerting, Alertmanager, Throttle
+from sidecar.config.model.broker import Broker, ProfileName
+from sidecar.config.model.calls import (
+    Breaker,
+    BreakerOverride,
+    Bucket,
+    Cache,
+    CachedEndpoint,
+    Limits,
+    Retry,
+    RetryOverride,
+    RetryPreset,
+    Timeouts,
+    Window,
+)
+from sidecar.config.model.credentials import SECRET_KEYS, Credentials
+from sidecar.config.model.generic import Generic, Headers, Route
+from sidecar.config.model.health import Degradation, DegradationRules, Maintenance, PlannedWindow, Startup
+from sidecar.config.model.orders import Operations, Queue
+from sidecar.config.model.parts import (
+    Address,
+    BotName,
+    BrokerName,
+    Count,
+    File,
+    FileMode,
+    HeaderName,
+    HttpUrl,
+    HttpUrls,
+    Label,
+    LabelValue,
+    OptionalHeaderName,
+    Part,
+    Positive,
+    PositiveSeconds,
+    PriorityName,
+    RoutePath,
+    Seconds,
+    Share,
+    Status,
+    Uid,
+)
+from sidecar.config.model.process import Audit, Listen, Log, Otlp, Scrape, State, Stop, Telemetry
+from sidecar.config.model.tree import Config
+
+__all__ = [
+    "SECRET_KEYS",
+    "Address",
+    "AlertChannel",
+    "Alerting",
+    "Alertmanager",
+    "Audit",
+    "BotName",
+    "Breaker",
+    "BreakerOverride",
+    "Broker",
+    "BrokerName",
+    "Bucket",
+    "Cache",
+    "CachedEndpoint",
+    "Config",
+    "Count",
+    "Credentials",
+    "Degradation",
+    "DegradationRules",
+    "File",
+    "FileMode",
+    "Generic",
+    "HeaderName",
+    "Headers",
+    "HttpUrl",
+    "HttpUrls",
+    "Label",
+    "LabelValue",
+    "Limits",
+    "Listen",
+    "Log",
+    "Maintenance",
+    "Operations",
+    "OptionalHeaderName",
+    "Otlp",
+    "Part",
+    "PlannedWindow",
+    "Positive",
+    "PositiveSeconds",
+    "PriorityName",
+    "ProfileName",
+    "Queue",
+    "Retry",
+    "RetryOverride",
+    "RetryPreset",
+    "Route",
+    "RoutePath",
+    "Scrape",
+    "Seconds",
+    "Share",
+    "Startup",
+    "State",
+    "Status",
+    "Stop",
+    "Telemetry",
+    "Throttle",
+    "Timeouts",
+    "Uid",
+    "Window",
+]

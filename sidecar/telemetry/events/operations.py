@@ -1,0 +1,64 @@
+"""What happened to orders that belong together."""
+
+from dataclasses import dataclass
+
+from sidecar.words import OperationState, OperationType
+
+
+@dataclass(frozen=True, slots=True)
+class OperationChanged:
+    """An operation came into another state."""
+
+    broker: str
+    operation: str
+    type: OperationType
+    from_state: OperationState | None
+    """None when it is new."""
+    to_state: OperationState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationStep:
+    """Something was done for an operation, or happened to one of its orders."""
+
+    broker: str
+    operation: str
+    type: OperationType
+    step: str
+    """One of `OPERATION_STEPS`."""
+    leg: str
+    """The order's name in the operation, such as `stop1`; empty for what concerns all of it."""
+    detail: str
+
+
+OPERATION_STEPS = ("plan", "drop", "cancel", "progress", "unwind", "alarm", "resume")
+"""`plan`: an order is about to be handed in, with what undoes it. `drop`: one was planned and never handed in.
+`cancel`: one is about to be cancelled. `progress`: one came into another state. `unwind`: undoing begins. `alarm`: a
+person is needed. `resume`: a restart goes on with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRecovery:
+    """An operation that had met with trouble was taken up again, or came to its end."""
+
+    broker: str
+    operation: str
+    type: OperationType
+    result: str
+    """One of `OPERATION_RECOVERIES`."""
+    reason: str
+
+
+OPERATION_RECOVERIES = ("attempted", "succeeded", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class PositionUnprotected:
+    """A position that was promised protection has none, or more was traded than was meant: a person must look."""
+
+    broker: str
+    operation: str
+    type: OperationType
+    instrument: str
+    reason: str
