@@ -232,7 +232,7 @@ function drawMarks(u, marks, theme) {
 }
 
 function drawExemplars(u, exemplars) {
-  const scale = Object.keys(u.scales).find((key) => key !== 'x');
+  const { scale } = u.series[1];
   const { ctx, bbox } = u;
   ctx.save();
   ctx.fillStyle = EXEMPLAR;
