@@ -86,9 +86,12 @@ def page(view: View, now: float, width: int, height: int | None = None) -> Rende
     left = sys.maxsize if height is None else height - len(top)
     parts = [_brokers(view.glance, now, stale=bool(view.problem)), *_middle(view.glance, now)]
     for index, part in enumerate(parts):
-        kept = _EVENTS if index and view.events else 0
-        lines = min(part.height, left - 1 - kept)
-        if lines >= min(_LEAST, part.height):
+        room = left - 1 - (_EVENTS if index and view.events else 0)
+        # A long table leaves the later ones their least, as long as that leaves something of itself; not the brokers.
+        fair = room - (_LEAST + 1) * (len(parts) - index - 1)
+        least = min(_LEAST, part.height)
+        lines = min(part.height, fair if index and fair >= least else room)
+        if lines >= least:
             shown += [Text(""), part.drawn(width, lines)]
             left -= lines + 1
     return Group(*shown, *_events(view.events, left))
@@ -143,8 +146,11 @@ def _next(broker: BrokerReading, now: float) -> str:
         return f"asked again in {_left(broker.condition.next_probe, now)}"
     if broker.gate.shut and broker.gate.until is not None:
         return f"opens in {_left(broker.gate.until, now)}"
-    probes = [breaker.retry_at for breaker in broker.breakers if breaker.retry_at is not None]
-    return f"probe in {_left(min(probes), now)}" if probes else ""
+    level = broker.degradation
+    if level.level in NO_NEW_RISK:
+        return "" if level.next_step is None else f"less in {_left(level.next_step, now)}"
+    probes = {breaker.group: breaker.retry_at for breaker in broker.breakers if breaker.retry_at is not None}
+    return f"probe in {_left(probes.get('orders', min(probes.values())), now)}" if probes else ""
 
 
 def _middle(glance: Glance, now: float) -> list[_Part]:

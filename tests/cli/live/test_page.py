@@ -9,7 +9,7 @@ from sidecar.cli.live.page import page
 from sidecar.cli.live.watch import Happened, View
 from sidecar.telemetry.state import BrokerReading, DegradationReading
 from sidecar.words import DegradationCause, DegradationLevel
-from tests.cli.live.support import AUTH, AWAY, BROKEN, DOUBT, NOW, QUIET, SHUT, STATUS, WELL, glance, printed
+from tests.cli.live.support import AUTH, AWAY, BROKEN, DOUBT, NOW, OPEN, QUIET, SHUT, STATUS, WELL, glance, printed
 
 EVENTS = tuple(Happened(NOW - age, f"event number {age}") for age in range(60))
 VIEW = View(glance(), "", ())
@@ -74,8 +74,23 @@ def test_a_broker_of_which_less_than_all_may_be_used_is_told_with_the_reason() -
     )
     view = View(glance(replace(WELL, degradation=held)), "", ())
     assert row(view, "binance", "DEGRADED") == "binance read only 1 min in 1 h manual: flat for the weekend"
-    assert row(view, "binance", "BROKER").startswith("binance no: read only")
+    assert row(view, "binance", "BROKER").startswith("binance no: read only less in 1 h")
     assert "DEGRADED" not in "\n".join(printed(page(VIEW, NOW, 80)))
+
+
+def test_what_comes_next_for_orders_is_the_probe_of_their_own_breaker() -> None:
+    pricing = replace(OPEN, group="pricing", retry_at=NOW + 5)
+    broker = replace(WELL, breakers=(pricing, OPEN))
+    assert row(View(glance(broker), "", ()), "binance", "BROKER").startswith("binance no: breaker open probe in 1 min")
+
+
+def test_a_long_table_leaves_room_for_those_after_it() -> None:
+    doubts = tuple(DOUBT.model_copy(update={"client_id": f"bot-{number}"}) for number in range(40))
+    view = View(replace(glance(WELL), orders=doubts, errors=(AUTH,)), "", EVENTS)
+    lines = printed(page(view, NOW, 80, 30))
+    heads = [line.split()[0] for line in lines if line[:1].isupper()]
+    assert heads == ["BROKER", "ORDER", "ERROR", "LIMIT", "LAST"]
+    assert len(lines) <= 30
 
 
 def test_breakers_that_are_not_closed_are_told() -> None:
