@@ -148,7 +148,7 @@ def _next(broker: BrokerReading, now: float) -> str:
         return f"opens in {_left(broker.gate.until, now)}"
     level = broker.degradation
     if level.level in NO_NEW_RISK:
-        return "" if level.next_step is None else f"less in {_left(level.next_step, now)}"
+        return "" if level.next_step is None else f"eases in {_left(level.next_step, now)}"
     probes = {breaker.group: breaker.retry_at for breaker in broker.breakers if breaker.retry_at is not None}
     return f"probe in {_left(probes.get('orders', min(probes.values())), now)}" if probes else ""
 

@@ -74,7 +74,7 @@ def test_a_broker_of_which_less_than_all_may_be_used_is_told_with_the_reason() -
     )
     view = View(glance(replace(WELL, degradation=held)), "", ())
     assert row(view, "binance", "DEGRADED") == "binance read only 1 min in 1 h manual: flat for the weekend"
-    assert row(view, "binance", "BROKER").startswith("binance no: read only less in 1 h")
+    assert row(view, "binance", "BROKER").startswith("binance no: read only eases in 1 h")
     assert "DEGRADED" not in "\n".join(printed(page(VIEW, NOW, 80)))
 
 
