@@ -6,7 +6,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +39,22 @@ class Prometheus:
         alertmanager: str = "",
         *,
         scrape_seconds: float = SCRAPE_SECONDS,
+        jobs: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`."""
+        """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`.
+
+        `jobs` are further scrape configurations.
+        """
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "prometheus.yml"
-        scraped = [{"job_name": "sidecar", "static_configs": [{"targets": list(targets)}]}]
+        scraped = [{"job_name": "sidecar", "static_configs": [{"targets": list(targets)}]}, *map(dict, jobs)]
         interval = f"{scrape_seconds * 1000:.0f}ms"
         settings: dict[str, Any] = {"global": {"scrape_interval": interval}, "scrape_configs": scraped}
         if rules is not None:
             settings["rule_files"] = [f"{rules}/*.yaml"]
-            settings["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+            settings["alerting"] = {
+                "alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}] * bool(alertmanager)
+            }
         config.write_text(yaml.safe_dump(settings))
         self._log = folder / "prometheus.log"
         with self._log.open("wb") as sink:
@@ -76,9 +82,10 @@ class Prometheus:
         alertmanager: str = "",
         *,
         scrape_seconds: float = SCRAPE_SECONDS,
+        jobs: Sequence[Mapping[str, Any]] = (),
     ) -> Iterator[Self]:
         """Scrape each `host:port` until the block ends."""
-        prometheus = cls(folder, targets, rules, alertmanager, scrape_seconds=scrape_seconds)
+        prometheus = cls(folder, targets, rules, alertmanager, jobs=jobs, scrape_seconds=scrape_seconds)
         try:
             prometheus._wait_until_ready()
             yield prometheus
