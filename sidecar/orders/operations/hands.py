@@ -5,7 +5,14 @@ from typing import Final
 
 from sidecar.clock import Clock
 from sidecar.orders.desk import OrderDesk
-from sidecar.orders.errors import ConflictError, OrderError, StoppingError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import (
+    ConflictError,
+    OrderError,
+    StoppingError,
+    UnknownOrderError,
+    UnnumberedError,
+    UnsupportedError,
+)
 from sidecar.orders.ledger import Wanted
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.order import Order
@@ -13,6 +20,8 @@ from sidecar.words import OrderState
 
 SETTLING_SECONDS: Final = 60.0
 """A broker that has said that an order is cancelled is believed after so long, though it shows the order as open."""
+_JUST_SECONDS: Final = 5.0
+"""What was planned so recently was decided on what is known now, however old the operation is."""
 _OPENING: Final = frozenset({Role.ENTRY, Role.FIRST, Role.SECOND, Role.CLOSE})
 """What must not be sent long after it was asked for."""
 _UNDOING: Final = frozenset({Role.FLATTEN, Role.RESTORE})
@@ -32,7 +41,7 @@ class Hands:
         """
         if leg.terms is None:
             return True
-        stale = leg.role in _OPENING and not fresh
+        stale = leg.role in _OPENING and not fresh and self.clock.now() - leg.planned_at > _JUST_SECONDS
         undone = bool(operation.record.unwinding) and leg.role not in _UNDOING
         if stale or undone:
             wanted = Wanted(brokers=(operation.broker,), client_ids=(leg.terms.client_id,))
@@ -42,7 +51,7 @@ class Hands:
             self._handed_in(leg, found[0])
             return True
         try:
-            taken = await self.desk.place(leg.terms, operation.record.traceparent.encode() or None)
+            taken = await self.desk.place(leg.terms, operation.record.traceparent.encode() or None, watched=True)
         except StoppingError:
             raise
         except (UnsupportedError, ConflictError) as error:
@@ -86,6 +95,10 @@ class Hands:
             carrier = await self.desk.cancel(leg.order_id)
         except StoppingError:
             raise
+        except UnnumberedError as error:  # no attempt: it will be known what to cancel, or that there is nothing
+            leg.cancels -= 1
+            leg.cancelled_at, leg.reason = self.clock.now(), str(error)
+            return
         except OrderError as error:
             leg.cancelled_at, leg.reason = self.clock.now(), str(error)
             return
