@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+from sidecar.brokers.groups import Link
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.operations.draft import BracketDraft
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.operations.moves import (
+    LINKED_SECONDS,
     Alarm,
     Cancel,
     End,
@@ -70,23 +72,15 @@ def decide(operation: Operation, moment: Moment) -> Move:
 
 
 def _begin(operation: Operation, moment: Moment) -> Move:
-    draft = _draft(operation)
     if operation.record.unwinding:
         return End(OperationState.ROLLED_BACK, "undone before anything was sent")
     if not moment.fresh(operation):
         return End(OperationState.FAILED, "not begun: the sidecar was down, and the entry has become too old")
-    terms = OrderDraft(
-        broker=draft.broker,
-        instrument=draft.instrument,
-        account=draft.account,
-        side=draft.side,
-        type=OrderType.MARKET if draft.price is None else OrderType.LIMIT,
-        quantity=draft.quantity,
-        price=draft.price,
-        time_in_force=draft.time_in_force,
-        ttl_seconds=_fill_seconds(operation, moment),
-    )
-    return Place(Role.ENTRY, terms)
+    terms, companions = group(operation)
+    terms = terms.model_copy(update={"ttl_seconds": _fill_seconds(operation, moment)})
+    if operation.record.native is None:
+        return Place(Role.ENTRY, terms)
+    return Place(Role.ENTRY, terms, companions, Link.ON_FILL)
 
 
 def _cancel_entry(operation: Operation, moment: Moment, entry: Leg) -> Cancel | None:
@@ -98,6 +92,8 @@ def _cancel_entry(operation: Operation, moment: Moment, entry: Leg) -> Cancel | 
 
 def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Move:
     """A position is open: it needs a stop, then a target."""
+    if (gone := _closed_elsewhere(operation, moment)) is not None:
+        return gone
     stops = [leg for leg in operation.legs(Role.STOP) if leg.open and not _doubtful(leg, moment)]
     missing = more(held, sum((leg.left for leg in stops), NOTHING))
     if missing is not None:
@@ -120,7 +116,22 @@ def _doubtful(stop: Leg, moment: Moment) -> bool:
 
     Another one is placed then: both are reduce-only, and the one too many is cancelled when it turns up.
     """
-    return stop.state is OrderState.IN_DOUBT and moment.now - stop.planned_at >= moment.policy.protect_seconds
+    unseen = stop.state is OrderState.IN_DOUBT or (bool(stop.comes_with) and stop.state is OrderState.SENDING)
+    return unseen and moment.now - stop.planned_at >= moment.policy.protect_seconds
+
+
+def _closed_elsewhere(operation: Operation, moment: Moment) -> Move | None:
+    """The broker ends the exits of a position that is no more: another order has closed it, perhaps a person's."""
+    exits = [leg for leg in operation.legs(Role.STOP, Role.TARGET) if leg.comes_with]
+    if not any(leg.released for leg in exits) or any(leg.filled for leg in exits):
+        return None
+    if still_open(exits):
+        seen = LINKED_SECONDS + max(leg.ended_at or moment.now for leg in exits if leg.released)
+        # The one that has traded may be about to be seen.
+        return Wait(seen) if moment.now < seen else None
+    rest = still_open(operation.record.legs)
+    words = "the position was closed by another order, and the broker has ended its stop"
+    return moment.cancel(rest) or (Wait() if rest else End(OperationState.PARTIALLY_COMPLETED, words))
 
 
 def _aim(operation: Operation, moment: Moment, held: Decimal) -> Move:
@@ -147,7 +158,7 @@ def _finish(operation: Operation, moment: Moment, entry: Leg) -> Move:
         return called(operation, "entry", words, End(OperationState.FAILED, words))
     rest = still_open(operation.legs(Role.STOP, Role.TARGET, Role.FLATTEN))
     if rest:
-        return moment.cancel(rest) or Wait()
+        return moment.let_go(operation, rest) or Wait()
     if not entry.filled:
         return End(OperationState.FAILED, f"the entry has not filled: {entry.reason}")
     bad = operation.record.errors or operation.filled(Role.RESTORE)
@@ -171,7 +182,7 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
     entry = operation.last(Role.ENTRY)
     if held == 0 and entry is not None and not entry.open:
         others += still_open(operation.legs(Role.STOP))
-    if (cancel := moment.cancel(others)) is not None:
+    if (cancel := moment.let_go(operation, others)) is not None:
         return cancel
     if still_open(operation.record.legs):
         return Wait()
@@ -195,28 +206,34 @@ def _target(operation: Operation, quantity: Decimal) -> OrderDraft:
 
 
 def _market(operation: Operation, quantity: Decimal, *, opens: bool) -> OrderDraft:
-    draft = _draft(operation)
+    draft, native = _draft(operation), operation.record.native
     return OrderDraft(
         broker=draft.broker,
         instrument=draft.instrument,
         account=draft.account,
         side=draft.side if opens else draft.side.opposite,
         quantity=quantity,
-        reduce_only=not opens,
+        reduce_only=not opens and (native is None or not native.locks_exits),
     )
 
 
-def orders(draft: BracketDraft) -> list[OrderDraft]:
-    """One of each order that it may come to need, to see whether its broker takes such."""
-    probe = Operation(id="", intent=draft, created_at=0, updated_at=0)
-    kinds = [_stop(probe, draft.quantity), _market(probe, draft.quantity, opens=False)]
-    if draft.target_price is not None:
-        kinds.append(_target(probe, draft.quantity))
-    entry = _market(probe, draft.quantity, opens=True)
+def group(operation: Operation) -> tuple[OrderDraft, tuple[tuple[Role, OrderDraft], ...]]:
+    """The entry, and what is to be placed along with it where the broker can do so."""
+    draft = _draft(operation)
+    entry = _market(operation, draft.quantity, opens=True).model_copy(update={"time_in_force": draft.time_in_force})
     if draft.price is not None:
-        limit = {"type": OrderType.LIMIT, "price": draft.price}
-        entry = entry.model_copy(update=limit)
-    return [entry.model_copy(update={"time_in_force": draft.time_in_force}), *kinds]
+        entry = entry.model_copy(update={"type": OrderType.LIMIT, "price": draft.price})
+    companions = [(Role.STOP, _stop(operation, draft.quantity))]
+    if draft.target_price is not None:
+        companions.append((Role.TARGET, _target(operation, draft.quantity)))
+    return entry, tuple(companions)
+
+
+def orders(operation: Operation) -> list[OrderDraft]:
+    """One of each order that it may come to need, to see whether its broker takes such."""
+    entry, companions = group(operation)
+    closing = _market(operation, _draft(operation).quantity, opens=False)
+    return [entry, closing, *(terms for _, terms in companions)]
 
 
 def _fill_seconds(operation: Operation, moment: Moment) -> float:

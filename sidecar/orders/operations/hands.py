@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sidecar.brokers.groups import Link
 from sidecar.clock import Clock
 from sidecar.orders.desk import OrderDesk
+from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import ConflictError, OrderError, StoppingError, UnknownOrderError, UnsupportedError
 from sidecar.orders.ledger import Wanted
+from sidecar.orders.operations.companions import bring
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.order import Order
+from sidecar.orders.queue import Taken
 from sidecar.words import OrderState
 
 SETTLING_SECONDS: Final = 60.0
@@ -32,6 +36,8 @@ class Hands:
         """
         if leg.terms is None:
             return True
+        if leg.comes_with:
+            return await bring(self, operation, leg)
         stale = leg.role in _OPENING and not fresh
         undone = bool(operation.record.unwinding) and leg.role not in _UNDOING
         if stale or undone:
@@ -39,10 +45,10 @@ class Hands:
             found = await self.desk.select(wanted)
             if not found:
                 return False
-            self._handed_in(leg, found[0])
+            self.handed_in(leg, found[0])
             return True
         try:
-            taken = await self.desk.place(leg.terms, operation.record.traceparent.encode() or None)
+            taken = await self._place(operation, leg, leg.terms)
         except StoppingError:
             raise
         except (UnsupportedError, ConflictError) as error:
@@ -50,8 +56,15 @@ class Hands:
         except OrderError as error:
             leg.reason = str(error)
         else:
-            self._handed_in(leg, taken.order)
+            self.handed_in(leg, taken.order)
         return True
+
+    async def _place(self, operation: Operation, leg: Leg, terms: OrderDraft) -> Taken:
+        trace = operation.record.traceparent.encode() or None
+        if leg.link is None:
+            return await self.desk.place(terms, trace)
+        companions = [other.terms for other in operation.companions(leg) if other.terms is not None]
+        return await self.desk.place_group(terms, companions, leg.link, trace)
 
     async def follow(self, leg: Leg, *, look: bool) -> None:
         """Learn how an order is; with a `look`, by asking the broker. Raises StoreError."""
@@ -94,6 +107,9 @@ class Hands:
         leg.in_doubt = order.may_have_been_executed
         leg.worked = leg.worked or order.state is OrderState.WORKING
         leg.filled = max(leg.filled, order.filled or NOTHING)
+        grouped = leg.comes_with or leg.link is Link.OCO
+        if grouped and order.state is OrderState.EXPIRED and order.broker_order_id:
+            leg.state, leg.released = OrderState.CANCELLED, True
         if order.state is OrderState.FILLED and not leg.filled and leg.terms is not None:
             leg.filled = leg.terms.quantity
         now = self.clock.now()
@@ -102,7 +118,8 @@ class Hands:
         if not leg.open and leg.ended_at is None:
             leg.ended_at = now
 
-    def _handed_in(self, leg: Leg, order: Order) -> None:
+    def handed_in(self, leg: Leg, order: Order) -> None:
+        """The order desk has it under this id."""
         leg.order_id = order.id
         self.absorb(leg, order)
 
