@@ -3,8 +3,17 @@
 from decimal import Decimal
 
 from sidecar.brokers.groups import Link
-from sidecar.orders.draft import OrderDraft
-from sidecar.orders.operations.draft import BracketDraft
+from sidecar.orders.operations import locked
+from sidecar.orders.operations.bracket_orders import (
+    EXITS,
+    bracket_of,
+    exposure,
+    group,
+    market_order,
+    stop_order,
+    target_order,
+    unprotected,
+)
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.operations.moves import (
     LINKED_SECONDS,
@@ -22,26 +31,14 @@ from sidecar.orders.operations.moves import (
     more,
     still_open,
     traded_too_much,
+    unwound,
 )
-from sidecar.words import OperationState, OrderState, OrderType
-
-EXITS = (Role.STOP, Role.TARGET, Role.FLATTEN)
-
-
-def exposure(operation: Operation) -> Decimal:
-    """How much of the position is open; below 0 when more was closed than opened."""
-    return operation.filled(Role.ENTRY, Role.RESTORE) - operation.filled(*EXITS)
-
-
-def unprotected(operation: Operation) -> bool:
-    """Whether a part of the position has no stop at work."""
-    working = sum((leg.left for leg in operation.legs(Role.STOP) if leg.state is OrderState.WORKING), Decimal(0))
-    return exposure(operation) > working
+from sidecar.words import OperationState, OrderState
 
 
 def linked(operation: Operation) -> bool:
     """Whether all is in place that was asked for, or can be."""
-    draft = _draft(operation)
+    draft = bracket_of(operation)
     entry = operation.last(Role.ENTRY)
     if entry is None or entry.open or unprotected(operation) or exposure(operation) <= 0:
         return False
@@ -64,11 +61,15 @@ def decide(operation: Operation, moment: Moment) -> Move:
         return cancel
     if held < 0:
         words = f"stop and target have both traded: {-held} more was closed than opened; it is being traded back"
-        back = _market(operation, -held, opens=True)
+        back = market_order(operation, -held, opens=True)
         return moment.cancel(still_open(operation.legs(*EXITS))) or traded_too_much(operation, moment, back, words)
+    native = operation.record.native
+    exits_lock = native is not None and native.locks_exits
     if operation.record.unwinding:
-        return _unwind(operation, moment, held)
-    return _hold(operation, moment, entry, held) if held > 0 else _finish(operation, moment, entry)
+        return (locked.unwind if exits_lock else _unwind)(operation, moment, held)
+    if held > 0:
+        return (locked.hold if exits_lock else _hold)(operation, moment, entry, held)
+    return _finish(operation, moment, entry)
 
 
 def _begin(operation: Operation, moment: Moment) -> Move:
@@ -84,10 +85,15 @@ def _begin(operation: Operation, moment: Moment) -> Move:
 
 
 def _cancel_entry(operation: Operation, moment: Moment, entry: Leg) -> Cancel | None:
-    """The rest of an entry is taken back in time, and as soon as the position is being left."""
+    """The rest of an entry is taken back in time, and as soon as the position is being left.
+
+    So it is where the broker protects only the whole of it: what has filled must not wait for the rest.
+    """
     over = moment.now >= entry.planned_at + _fill_seconds(operation, moment)
     leaving = bool(operation.record.unwinding) or operation.filled(*EXITS) > 0
-    return moment.cancel([entry]) if over or leaving else None
+    native = operation.record.native
+    uncovered = native is not None and not native.covers_parts and entry.filled > 0
+    return moment.cancel([entry]) if over or leaving or uncovered else None
 
 
 def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Move:
@@ -97,7 +103,7 @@ def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Mo
     stops = [leg for leg in operation.legs(Role.STOP) if leg.open and not _doubtful(leg, moment)]
     missing = more(held, sum((leg.left for leg in stops), NOTHING))
     if missing is not None:
-        move = moment.again(operation, Role.STOP, _stop(operation, missing))
+        move = moment.again(operation, Role.STOP, stop_order(operation, missing))
         return Unwind(f"the stop cannot be placed: {move.reason}") if isinstance(move, Exhausted) else move
     surplus = sum((leg.left for leg in stops if leg.state is OrderState.WORKING), NOTHING) - held
     spare = [leg for leg in reversed(stops) if leg.state is OrderState.WORKING and leg.left <= surplus]
@@ -135,11 +141,11 @@ def _closed_elsewhere(operation: Operation, moment: Moment) -> Move | None:
 
 
 def _aim(operation: Operation, moment: Moment, held: Decimal) -> Move:
-    draft = _draft(operation)
+    draft = bracket_of(operation)
     missing = None if draft.target_price is None else more(held, operation.left(Role.TARGET))
     if missing is None:
         return Wait()
-    move = moment.again(operation, Role.TARGET, _target(operation, missing))
+    move = moment.again(operation, Role.TARGET, target_order(operation, missing))
     if isinstance(move, Exhausted):
         words = f"there is no target, the stop stands: {move.reason}"
         if words not in operation.record.errors:
@@ -172,7 +178,7 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
     why = operation.record.unwinding
     missing = more(held, operation.left(Role.FLATTEN))
     if missing is not None:
-        move = moment.again(operation, Role.FLATTEN, _market(operation, missing, opens=False))
+        move = moment.again(operation, Role.FLATTEN, market_order(operation, missing, opens=False))
         if isinstance(move, Exhausted):
             stop = "no stop works" if unprotected(operation) else "its stop stands, and is not watched any more"
             words = f"{why}; {held} could not be closed at the market, {stop}: {move.reason}"
@@ -184,62 +190,8 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
         others += still_open(operation.legs(Role.STOP))
     if (cancel := moment.let_go(operation, others)) is not None:
         return cancel
-    if still_open(operation.record.legs):
-        return Wait()
-    lost = [leg.name for leg in operation.record.legs if leg.lost]
-    if lost:
-        words = f"{why}; {' and '.join(lost)} may be in the broker's book, and nobody knows"
-        return called(operation, "lost", words, End(OperationState.FAILED, words))
-    return End(OperationState.ROLLED_BACK, why)
-
-
-def _stop(operation: Operation, quantity: Decimal) -> OrderDraft:
-    draft = _draft(operation)
-    market = _market(operation, quantity, opens=False)
-    return market.model_copy(update={"type": OrderType.STOP, "stop_price": draft.stop_price})
-
-
-def _target(operation: Operation, quantity: Decimal) -> OrderDraft:
-    draft = _draft(operation)
-    market = _market(operation, quantity, opens=False)
-    return market.model_copy(update={"type": OrderType.TAKE_PROFIT, "stop_price": draft.target_price})
-
-
-def _market(operation: Operation, quantity: Decimal, *, opens: bool) -> OrderDraft:
-    draft, native = _draft(operation), operation.record.native
-    return OrderDraft(
-        broker=draft.broker,
-        instrument=draft.instrument,
-        account=draft.account,
-        side=draft.side if opens else draft.side.opposite,
-        quantity=quantity,
-        reduce_only=not opens and (native is None or not native.locks_exits),
-    )
-
-
-def group(operation: Operation) -> tuple[OrderDraft, tuple[tuple[Role, OrderDraft], ...]]:
-    """The entry, and what is to be placed along with it where the broker can do so."""
-    draft = _draft(operation)
-    entry = _market(operation, draft.quantity, opens=True).model_copy(update={"time_in_force": draft.time_in_force})
-    if draft.price is not None:
-        entry = entry.model_copy(update={"type": OrderType.LIMIT, "price": draft.price})
-    companions = [(Role.STOP, _stop(operation, draft.quantity))]
-    if draft.target_price is not None:
-        companions.append((Role.TARGET, _target(operation, draft.quantity)))
-    return entry, tuple(companions)
-
-
-def orders(operation: Operation) -> list[OrderDraft]:
-    """One of each order that it may come to need, to see whether its broker takes such."""
-    entry, companions = group(operation)
-    closing = _market(operation, _draft(operation).quantity, opens=False)
-    return [entry, closing, *(terms for _, terms in companions)]
+    return unwound(operation)
 
 
 def _fill_seconds(operation: Operation, moment: Moment) -> float:
-    return _draft(operation).fill_seconds or moment.policy.fill_seconds
-
-
-def _draft(operation: Operation) -> BracketDraft:
-    assert isinstance(operation.intent, BracketDraft)  # noqa: S101 - the table of kinds says so
-    return operation.intent
+    return bracket_of(operation).fill_seconds or moment.policy.fill_seconds

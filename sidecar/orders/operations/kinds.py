@@ -5,7 +5,7 @@ from typing import Final
 
 from sidecar.brokers.groups import Link
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.operations import bracket, pair, single
+from sidecar.orders.operations import bracket, bracket_orders, pair, single
 from sidecar.orders.operations.draft import BracketDraft, CloseDraft, OcoDraft
 from sidecar.orders.operations.model import Native, Operation
 from sidecar.orders.operations.moves import Moment, Move, unsettled_cancel
@@ -34,7 +34,7 @@ def decide(operation: Operation, moment: Moment) -> Move:
 
 def exposed(operation: Operation) -> bool:
     """Whether a position that was promised a stop has none at work."""
-    return operation.type is OperationType.BRACKET and bracket.unprotected(operation)
+    return operation.type is OperationType.BRACKET and bracket_orders.unprotected(operation)
 
 
 def settled(operation: Operation) -> bool:
@@ -52,7 +52,7 @@ def needed(operation: Operation) -> list[OrderDraft]:
     """The orders that it may come to need, to see before anything is done whether its broker takes such."""
     draft = operation.intent
     if isinstance(draft, BracketDraft):
-        return bracket.orders(operation)
+        return bracket_orders.orders(operation)
     if isinstance(draft, OcoDraft):
         return pair.orders(operation)
     return [single.closing(draft, draft.quantity)] if isinstance(draft, CloseDraft) else []
@@ -63,7 +63,7 @@ def grouped(operation: Operation, native: Native) -> tuple[OrderDraft, list[Orde
     record = operation.record.model_copy(update={"native": native})
     as_native = operation.model_copy(update={"record": record})
     if operation.type is OperationType.BRACKET:
-        entry, companions = bracket.group(as_native)
+        entry, companions = bracket_orders.group(as_native)
         return entry, [terms for _, terms in companions], Link.ON_FILL
     first, second = pair.orders(as_native)
     return first, [second], Link.OCO

@@ -150,6 +150,18 @@ def called(operation: Operation, key: str, reason: str, otherwise: Move) -> Move
     return otherwise if key in operation.record.alarms else Alarm(key, reason)
 
 
+def unwound(operation: Operation) -> Move:
+    """The end of an operation that was undone, once nothing of it is open any more."""
+    if still_open(operation.record.legs):
+        return Wait()
+    why = operation.record.unwinding
+    lost = [leg.name for leg in operation.record.legs if leg.lost]
+    if lost:
+        words = f"{why}; {' and '.join(lost)} may be in the broker's book, and nobody knows"
+        return called(operation, "lost", words, End(OperationState.FAILED, words))
+    return End(OperationState.ROLLED_BACK, why)
+
+
 def traded_too_much(operation: Operation, moment: Moment, terms: OrderDraft, reason: str) -> Move:
     """Trade back what was traded too much, and call a person."""
     if "too much" not in operation.record.alarms:

@@ -8,7 +8,7 @@ from typing import Final
 from sidecar.clock import Clock
 from sidecar.config.model import Operations
 from sidecar.orders.errors import StoppingError
-from sidecar.orders.operations import bracket
+from sidecar.orders.operations.bracket_orders import exposure
 from sidecar.orders.operations.hands import Hands
 from sidecar.orders.operations.journal import Journal, Step
 from sidecar.orders.operations.kinds import decide, exposed
@@ -242,7 +242,7 @@ class Runner:
     async def _exposed_without_disk(self) -> None:
         """A full disk keeps every step back: who is unprotected meanwhile must be known all the same."""
         if exposed(self.operation) and "disk" not in self._called:
-            quantity = bracket.exposure(self.operation)
+            quantity = exposure(self.operation)
             self._call(
                 Alarm("disk", f"{quantity} may have no stop: the state file takes no step; make room on its disk")
             )
