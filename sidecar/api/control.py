@@ -7,9 +7,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
 
 from sidecar import __version__
+from sidecar.api.answers import JSON, as_json
 from sidecar.api.errors import BodyError, BodyTooLargeError
 from sidecar.api.events import KINDS, Events
 from sidecar.api.exchange import Incoming, Outgoing
@@ -18,7 +18,7 @@ from sidecar.api.headers import sort
 from sidecar.api.models import BreakerModeChange, BreakerReset, Brokers, BrokerSummary, Degrade, Reset, Status
 from sidecar.api.openapi import describe
 from sidecar.api.ports import Gateway, Health
-from sidecar.api.problem import JSON, RefusedError, problem
+from sidecar.api.problem import RefusedError, problem
 from sidecar.api.routes import Asked, Route, find, parse_query
 from sidecar.clock import Clock
 from sidecar.telemetry.events import Bus, CallRefused
@@ -151,7 +151,7 @@ class Control:
         if self.stopping:
             state, ready, detail = "stopping", False, "the sidecar is letting its last calls go"
         readings = [gateway.reading() for gateway in self._gateways.values()]
-        return _json(
+        return as_json(
             Status.model_validate(
                 {
                     "bot": self._bot,
@@ -168,10 +168,10 @@ class Control:
 
     def _all_brokers(self, asked: Asked) -> Answer:
         del asked
-        return _json(Brokers(brokers=[gateway.reading() for gateway in self._gateways.values()]))
+        return as_json(Brokers(brokers=[gateway.reading() for gateway in self._gateways.values()]))
 
     def _one_broker(self, asked: Asked) -> Answer:
-        return _json(self._gateway(asked).reading())
+        return as_json(self._gateway(asked).reading())
 
     def _reset_breaker(self, asked: Asked) -> Answer:
         gateway = self._gateway(asked)
@@ -281,7 +281,3 @@ def _summary(reading: BrokerReading) -> BrokerSummary:
         breakers_not_closed=[breaker.group for breaker in reading.breakers if breaker.state not in _HEALTHY],
         in_flight=reading.in_flight,
     )
-
-
-def _json(value: Any) -> Answer:
-    return Answer(200, JSON, to_json(value, inf_nan_mode="null"))

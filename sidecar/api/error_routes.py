@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from pydantic_core import to_json
-
 from sidecar.alerting.registry import Registry
 from sidecar.alerting.report import ErrorEntry, ErrorList, Patterns, Wanted, entry, listed, patterns
 from sidecar.alerting.types import ErrorType
+from sidecar.api.answers import as_json
 from sidecar.api.models import Reset
-from sidecar.api.problem import JSON, problem
+from sidecar.api.problem import problem
 from sidecar.api.routes import Asked, Route
 from sidecar.clock import Clock
 from sidecar.wire import Answer
@@ -68,22 +67,22 @@ class ErrorRoutes:
             limit = _last(asked, "limit", _count, LIMIT)
         except _BadQueryError as bad:
             return problem(HTTPStatus.BAD_REQUEST, str(bad))
-        return _json(listed(self._registry, wanted, limit))
+        return as_json(listed(self._registry, wanted, limit))
 
     def _patterns(self, asked: Asked) -> Answer:
         try:
             within = _last(asked, "within", _seconds, WITHIN_SECONDS)
         except _BadQueryError as bad:
             return problem(HTTPStatus.BAD_REQUEST, str(bad))
-        return _json(patterns(self._registry, self._clock.now(), within))
+        return as_json(patterns(self._registry, self._clock.now(), within))
 
     def _one(self, asked: Asked) -> Answer:
         record = self._registry.find(asked.params["id"])
-        return _unknown() if record is None else _json(entry(record))
+        return _unknown() if record is None else as_json(entry(record))
 
     def _resolve(self, asked: Asked) -> Answer:
         record = self._registry.resolve(asked.params["id"], asked.body.reason)
-        return _unknown() if record is None else _json(entry(record))
+        return _unknown() if record is None else as_json(entry(record))
 
     def _moment(self, text: str) -> float:
         ago = _AGO.match(text)
@@ -136,7 +135,3 @@ def _seconds(text: str) -> float:
 
 def _unknown() -> Answer:
     return problem(HTTPStatus.NOT_FOUND, "no error has this id; GET /v1/errors lists them")
-
-
-def _json(value: Any) -> Answer:
-    return Answer(200, JSON, to_json(value, inf_nan_mode="null"))

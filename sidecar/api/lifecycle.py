@@ -2,13 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
 
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
+from sidecar.api.answers import as_json
 from sidecar.api.ports import Health
-from sidecar.api.problem import JSON, problem
+from sidecar.api.problem import problem
 from sidecar.api.routes import Asked, Route
 from sidecar.telemetry.events import Reloaded
 from sidecar.telemetry.state import OperationalReading
@@ -48,7 +47,7 @@ class LifecycleRoutes:
     def _check_again(self, asked: Asked) -> Answer:
         del asked
         self._retry()
-        return _json(self._health.reading(), HTTPStatus.ACCEPTED)
+        return as_json(self._health.reading(), HTTPStatus.ACCEPTED)
 
     async def _read_again(self, asked: Asked) -> Answer:
         del asked
@@ -56,8 +55,4 @@ class LifecycleRoutes:
         if told.problems:
             errors = [{"pointer": "#", "detail": text} for text in told.problems]
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the old configuration stays", errors=errors)
-        return _json({"changed": told.changed, "needs_restart": told.kept})
-
-
-def _json(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Answer:
-    return Answer(status, JSON, to_json(value, inf_nan_mode="null"))
+        return as_json({"changed": told.changed, "needs_restart": told.kept})

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from sidecar.api.answers import as_json
 from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
-from sidecar.api.problem import JSON, RefusedError, problem
-from sidecar.api.questions import bad, count, number, told_as_json, until_final
+from sidecar.api.problem import RefusedError, problem
+from sidecar.api.questions import bad, count, number, until_final
 from sidecar.api.routes import Asked, Route
 from sidecar.orders.operations.draft import OperationDraft
 from sidecar.orders.operations.engine import OperationEngine, Told
@@ -168,7 +169,7 @@ class _Operations:
             found = await self._engine.select(sought)
         except StoreError as error:
             raise _refused(error) from error
-        return told_as_json(OperationList(operations=[view(operation) for operation in found]))
+        return as_json(OperationList(operations=[view(operation) for operation in found]), brief=True)
 
     async def one(self, asked: Asked) -> Answer:
         seconds = number(asked, "wait", 0, LONGEST_WAIT_SECONDS)
@@ -177,7 +178,7 @@ class _Operations:
             told = await self._engine.wait(asked.params["operation"], seconds, final=final)
         except (OperationError, StoreError) as error:
             raise _refused(error) from error
-        return told_as_json(view(told.operation, told))
+        return as_json(view(told.operation, told), brief=True)
 
     async def roll_back(self, asked: Asked) -> Answer:
         try:
@@ -191,7 +192,7 @@ class _Operations:
             counts = await self._engine.counts()
         except StoreError as error:
             raise _refused(error) from error
-        return told_as_json(AllStatistics(types=[_summed(kind, counts) for kind in OperationType]))
+        return as_json(AllStatistics(types=[_summed(kind, counts) for kind in OperationType]), brief=True)
 
 
 def view(operation: Operation, told: Told | None = None) -> OperationView:
@@ -263,8 +264,7 @@ def _summed(kind: OperationType, counts: list[Count]) -> Statistics:
 
 def _told(operation: Operation, status: HTTPStatus) -> Answer:
     location = (b"Location", f"/v1/operations/{operation.id}".encode())
-    body = view(operation).model_dump_json(exclude_none=True).encode()
-    return Answer(status, (*JSON, location), body, status.phrase)
+    return as_json(view(operation), status, brief=True, more=(location,))
 
 
 def _refused(error: OperationError | StoreError) -> RefusedError:

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
+from sidecar.api.answers import as_json
 from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
-from sidecar.api.problem import JSON, RefusedError, problem
-from sidecar.api.questions import bad, count, number, told_as_json, until_final
+from sidecar.api.problem import RefusedError, problem
+from sidecar.api.questions import bad, count, number, until_final
 from sidecar.api.routes import Asked, Route
 from sidecar.orders.desk import KEY, Account, OrderDesk
 from sidecar.orders.draft import OrderDraft
@@ -150,7 +151,7 @@ class _Orders:
             found = await self._desk.select(wanted)
         except StoreError as error:
             raise refused(error) from error
-        return told_as_json(Orders(orders=[view(order) for order in found]))
+        return as_json(Orders(orders=[view(order) for order in found]), brief=True)
 
     async def one(self, asked: Asked) -> Answer:
         seconds = number(asked, "wait", 0, LONGEST_WAIT_SECONDS)
@@ -162,7 +163,7 @@ class _Orders:
                 account = await self._desk.wait(account.order.id, seconds, final=final)
         except (OrderError, StoreError) as error:
             raise refused(error) from error
-        return told_as_json(view(account.order, account))
+        return as_json(view(account.order, account), brief=True)
 
     async def follow(self, asked: Asked) -> Answer:
         try:
@@ -176,7 +177,7 @@ class _Orders:
             order = await self._desk.cancel(asked.params["order"])
         except (OrderError, StoreError) as error:
             raise refused(error) from error
-        return told_as_json(view(order)) if order.state.final else accepted(order, known=False)
+        return as_json(view(order), brief=True) if order.state.final else accepted(order, known=False)
 
 
 def accepted(order: Order, *, known: bool) -> Answer:
@@ -184,7 +185,7 @@ def accepted(order: Order, *, known: bool) -> Answer:
     settled = not order.state.open
     status = HTTPStatus.OK if known or settled else HTTPStatus.ACCEPTED
     location = (b"Location", f"/v1/orders/{order.id}".encode())
-    return Answer(status, (*JSON, location), view(order).model_dump_json(exclude_none=True).encode(), status.phrase)
+    return as_json(view(order), status, brief=True, more=(location,))
 
 
 def refused(error: OrderError | StoreError) -> RefusedError:

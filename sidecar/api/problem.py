@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 from sidecar.wire import Answer, Headers
 
-JSON: Headers = ((b"Content-Type", b"application/json"), (b"Cache-Control", b"no-store"))
 _PROBLEM: Headers = ((b"Content-Type", b"application/problem+json"),)
 
 

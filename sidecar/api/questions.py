@@ -2,11 +2,8 @@
 
 from http import HTTPStatus
 
-from pydantic import BaseModel
-
-from sidecar.api.problem import JSON, RefusedError, problem
+from sidecar.api.problem import RefusedError, problem
 from sidecar.api.routes import Asked
-from sidecar.wire import Answer
 
 
 def number(asked: Asked, name: str, usual: float, most: float) -> float:
@@ -36,11 +33,6 @@ def until_final(asked: Asked) -> bool:
 def bad(detail: str) -> RefusedError:
     """The refusal of a query that makes no sense."""
     return RefusedError(problem(HTTPStatus.BAD_REQUEST, detail))
-
-
-def told_as_json(told: BaseModel) -> Answer:
-    """The successful answer; what is not known is left out."""
-    return Answer(200, JSON, told.model_dump_json(exclude_none=True).encode())
 
 
 def _told(asked: Asked, name: str, usual: float) -> float | None:

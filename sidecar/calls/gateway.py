@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.profile import Finding, Keys, LogsIn, OrderFacts, Profile, Refusal
-from sidecar.calls import explain
+from sidecar.brokers.profile import Finding, Keys, LogsIn, Profile, Refusal
+from sidecar.calls import ending
 from sidecar.calls.admission import Admission, Restraint
 from sidecar.calls.asking import Asker
 from sidecar.calls.breaker import Breaker
@@ -28,14 +28,13 @@ from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
 from sidecar.telemetry.context import new_trace, parse_traceparent
-from sidecar.telemetry.events import Bus, CallFinished, DegradationChanged, TraceContext, trail
+from sidecar.telemetry.events import Bus, DegradationChanged, TraceContext, trail
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
 from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
 
 LOOK_SECONDS: Final = 5.0
 """Longest time that a look for which no bot waits may take."""
-_NO_FACTS = OrderFacts()
 _RELOADED: Final = "the configuration was reloaded"
 
 
@@ -312,12 +311,12 @@ class Gateway:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if call.probe or not self._stopping or task is None:
-                self._tell(call, self._cut_short(call))
+                self._tell(call, ending.cut_short(call))
                 raise
             task.uncancel()
-            result = self._stopped(call)
+            result = ending.stopped(self.name, self._profile, call)
         except BaseException:
-            self._tell(call, self._cut_short(call))
+            self._tell(call, ending.cut_short(call))
             raise
         finally:
             self._in_flight -= 1
@@ -345,51 +344,9 @@ class Gateway:
         answer = self._profile.refuse(Refusal(kind, message))
         return Result(answer, Fate(Outcome.FATAL, attempts=0, why=kind, source="sidecar"))
 
-    @staticmethod
-    def _cut_short(call: Call) -> Result:
-        """The result of a call that ended on its way, cancelled or by a fault in here: the record must be true."""
-        outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
-        return Result(Answer(status=0, headers=()), Fate(outcome, call.attempts, call.waited, source="sidecar"))
-
-    def _stopped(self, call: Call) -> Result:
-        refusal = explain.stopped(self.name, call.intent, call.attempts, in_doubt=call.in_doubt)
-        outcome = Outcome.UNKNOWN if call.in_doubt else Outcome.TRANSIENT
-        fate = Fate(outcome, call.attempts, call.waited, refusal.kind, source="sidecar")
-        return Result(self._profile.refuse(refusal), fate)
-
     def _tell(self, call: Call, result: Result) -> None:
-        intent, fate, endpoint = call.intent, result.fate, call.intent.endpoint
         seconds = self._clock.monotonic() - call.received
-        recorded = endpoint.audit or intent.effect is not Effect.READ or fate.outcome is not Outcome.OK
-        broker_answered = result.answer if fate.source == "broker" else None
-        facts = self._profile.facts(call.request, broker_answered) if recorded else _NO_FACTS
-        self._bus.emit(
-            CallFinished(
-                id=call.id,
-                broker=self.name,
-                endpoint=endpoint.name,
-                group=endpoint.group,
-                effect=intent.effect,
-                priority=intent.priority,
-                method=call.request.method,
-                outcome=fate.outcome,
-                attempts=fate.attempts,
-                why=fate.why,
-                source=fate.source,
-                status=result.answer.status,
-                received=call.received_at,
-                seconds=seconds,
-                waited=call.waited,
-                overhead=max(0.0, seconds - call.waited - call.at_broker),
-                trace=call.trace,
-                trail=tuple(call.trail),
-                audit=endpoint.audit,
-                symbol=facts.symbol,
-                request=tuple(facts.request.items()),
-                response=tuple(facts.response.items()),
-                reconciled=fate.reconciled,
-            )
-        )
+        self._bus.emit(ending.finished(self.name, self._profile, call, result, seconds))
 
     # What a person may ask and change
 

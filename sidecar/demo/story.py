@@ -27,8 +27,13 @@ async def _rate_limit(scene: Scene) -> list[str]:
 async def _maintenance(scene: Scene) -> list[str]:
     oanda = scene.brokers["oanda"]
     with scene.chronicle.recorded() as record:
+
+        def calls() -> list[Happening]:
+            return record.of("CallFinished", "oanda")
+
         await oanda.plan({"kind": "maintenance", "times": _FOREVER})
         await asyncio.sleep(scene.pace.maintenance)
+        await scene.until("a bot to hear `not sent`", lambda: any(call.refused for call in calls()))
         await oanda.clear()
         scene.say("oanda's maintenance is over; nobody tells the sidecar, it has to find out")
 

@@ -12,26 +12,26 @@ from tests.e2e.stack import QUICK, Sidecar, Simulated
 _TOLD = pytest.StashKey[list[str]]()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("e2e")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _binance(folder: Path) -> Iterator[Simulated]:
     simulated = Simulated("binance", folder)
     yield simulated
     simulated.child.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _oanda(folder: Path) -> Iterator[Simulated]:
     simulated = Simulated("oanda", folder)
     yield simulated
     simulated.child.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _sidecar(folder: Path, _binance: Simulated, _oanda: Simulated) -> Iterator[Sidecar]:
     sidecar = Sidecar(
         folder / "sidecar",
@@ -65,18 +65,18 @@ def sidecar(_sidecar: Sidecar) -> Sidecar:
     return _sidecar
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def day(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated) -> Iterator[Day]:
-    """A day on which everything went wrong once; of a session, because it takes long."""
+    """A day on which everything went wrong once; of the package, because it takes long."""
     with lived(tmp_path_factory.mktemp("observed"), tmp_path_factory.mktemp("prometheus"), _binance, _oanda) as day:
         yield day
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def night(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated
 ) -> Iterator[Night]:
-    """A night on which three bots had trouble; of a session, because it takes long."""
+    """A night on which three bots had trouble; of a module, because it takes long."""
     with spent(tmp_path_factory.mktemp("night"), _binance, _oanda) as night:
         request.config.stash[_TOLD] = night.sinks.table()
         yield night

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _bots(_sidecar: Sidecar) -> dict[str, Bot]:
     return {}
 

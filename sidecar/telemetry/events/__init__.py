@@ -6,12 +6,11 @@ query, a body, a key or a signature.
 """
 
 from sidecar.telemetry.events.alerting import NOTIFICATION_RESULTS, ErrorRaised, ErrorResolved, NotificationSent
-from sidecar.telemetry.events.bus import Bus, Event, Handler, Stamped, Trail, trail
+from sidecar.telemetry.events.bus import Bus, Handler
 from sidecar.telemetry.events.calls import (
     REPLAYS,
     AttemptFinished,
     CacheAsked,
-    CallFinished,
     CallRefused,
     CallReplayed,
     OrderLookedUp,
@@ -49,6 +48,7 @@ from sidecar.telemetry.events.operations import (
 from sidecar.telemetry.events.orders import ORDER_REFUSALS, OrderRefused, OrdersRecovering, OrderStateChanged
 from sidecar.telemetry.events.process import RELOADS, LastRunTold, Reloaded, Started, Stopped
 from sidecar.telemetry.events.streams import StreamClosed, StreamMessages, StreamOpened
+from sidecar.telemetry.events.trail import CallFinished, Event, Stamped, Trail, trail
 
 __all__ = [
     "NOTIFICATION_RESULTS",

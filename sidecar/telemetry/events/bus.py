@@ -1,102 +1,11 @@
 """How an event reaches those who listen."""
 
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sidecar.clock import Clock
-from sidecar.telemetry.events.alerting import ErrorRaised, ErrorResolved, NotificationSent
-from sidecar.telemetry.events.calls import (
-    AttemptFinished,
-    CacheAsked,
-    CallFinished,
-    CallRefused,
-    CallReplayed,
-    OrderLookedUp,
-    RetryDenied,
-    RetryScheduled,
-)
-from sidecar.telemetry.events.health import (
-    BreakerTransition,
-    BrokerChecked,
-    BrokerStateChanged,
-    ClockOffsetLearnt,
-    DegradationChanged,
-    LoginFinished,
-    OperationalStateChanged,
-)
-from sidecar.telemetry.events.limits import (
-    GateOpened,
-    GateShut,
-    LimitLearnt,
-    LimitReading,
-    LimitRejected,
-    LimitReset,
-    LimitThreshold,
-    LimitWaited,
-)
-from sidecar.telemetry.events.operations import OperationChanged, OperationRecovery, OperationStep, PositionUnprotected
-from sidecar.telemetry.events.orders import OrderRefused, OrdersRecovering, OrderStateChanged
-from sidecar.telemetry.events.process import LastRunTold, Reloaded, Started, Stopped
-from sidecar.telemetry.events.streams import StreamClosed, StreamMessages, StreamOpened
+from sidecar.telemetry.events.trail import Event, Stamped, trail
 
-Event = (
-    LimitReading
-    | LimitThreshold
-    | LimitLearnt
-    | LimitReset
-    | LimitWaited
-    | LimitRejected
-    | GateShut
-    | GateOpened
-    | BreakerTransition
-    | BrokerStateChanged
-    | DegradationChanged
-    | CacheAsked
-    | RetryScheduled
-    | RetryDenied
-    | AttemptFinished
-    | OrderLookedUp
-    | ClockOffsetLearnt
-    | LoginFinished
-    | CallFinished
-    | CallReplayed
-    | OrderStateChanged
-    | OrderRefused
-    | OrdersRecovering
-    | OperationChanged
-    | OperationStep
-    | OperationRecovery
-    | PositionUnprotected
-    | CallRefused
-    | StreamOpened
-    | StreamMessages
-    | StreamClosed
-    | OperationalStateChanged
-    | BrokerChecked
-    | Reloaded
-    | LastRunTold
-    | ErrorRaised
-    | ErrorResolved
-    | NotificationSent
-    | Started
-    | Stopped
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Stamped:
-    """An event with its time."""
-
-    at: float
-    """Unix seconds."""
-    event: Event
-
-
-Trail = list[Stamped]
-trail: ContextVar[Trail | None] = ContextVar("trail", default=None)
-"""What happened so far in the call that is being handled; None outside a call."""
 E = TypeVar("E")
 Handler = Callable[[Any], None]
 

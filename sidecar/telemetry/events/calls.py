@@ -1,13 +1,9 @@
 """What happened to a call on its way to the broker and back."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sidecar.telemetry.events.limits import LimitReading
-from sidecar.words import CacheResult, Effect, LookResult, Outcome, Priority, RefusalKind, Why
-
-if TYPE_CHECKING:
-    from sidecar.telemetry.events.bus import Stamped
+from sidecar.words import CacheResult, LookResult, Outcome, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,43 +71,6 @@ class OrderLookedUp:
     result: LookResult
     status: str = ""
     """The order's state in the broker's word, where it was found."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallFinished:
-    """A call went back to the bot."""
-
-    id: str
-    broker: str
-    endpoint: str
-    group: str
-    effect: Effect
-    priority: Priority
-    method: str
-    outcome: Outcome
-    attempts: int
-    why: Why | RefusalKind | None
-    """Why no further retry, or why the sidecar refused; None when the call succeeded."""
-    source: str
-    """Who wrote the answer: `broker` or `sidecar`; or `cache`, which remembered one of the broker's."""
-    status: int
-    received: float
-    """Unix seconds."""
-    seconds: float
-    waited: float
-    """Seconds of `seconds` that were deliberate waits."""
-    overhead: float
-    """Seconds of `seconds` that were neither the broker's nor deliberate."""
-    trace: "TraceContext"
-    trail: tuple["Stamped", ...]
-    """What happened on the way, in order."""
-    audit: str
-    """The endpoint's audit event type; empty when a success needs no line."""
-    symbol: str = ""
-    request: tuple[tuple[str, str], ...] = ()
-    response: tuple[tuple[str, str], ...] = ()
-    reconciled: bool = False
-    """Whether its outcome was in doubt, and was found out by asking the broker."""
 
 
 @dataclass(frozen=True, slots=True)

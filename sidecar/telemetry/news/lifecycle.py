@@ -17,6 +17,28 @@ _SENTENCES = {
 }
 
 
+def started(event: events.Started) -> None:
+    """The sockets are open."""
+    _log.info(
+        f"Started after {spoken(event.seconds)}", version=event.version, bot=event.bot, seconds=round(event.seconds, 3)
+    )
+
+
+def stopped(event: events.Stopped) -> None:
+    """The last call is gone."""
+    if event.unfinished:
+        _log.warning(
+            f"Stopped ({event.reason}) with {event.unfinished} calls unfinished: look their orders up at the broker",
+            reason=event.reason,
+            unfinished=event.unfinished,
+            left=event.left,
+        )
+    elif event.left:
+        _log.warning(f"Stopped ({event.reason}); left for the next start: {', '.join(event.left)}", reason=event.reason)
+    else:
+        _log.info(f"Stopped ({event.reason})", reason=event.reason)
+
+
 def state_changed(event: events.OperationalStateChanged) -> None:
     """What the sidecar as a whole is doing; why it waits was told by the checks."""
     _log.info(
