@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from sidecar.calls.transport import MaybeSent, NotSent
@@ -47,7 +47,7 @@ class Venue:
     """Stands where the transport stands. After the list of fates, everything is done as it was asked for."""
 
     profile = ""
-    draft: dict[str, Any]
+    draft: ClassVar[dict[str, Any]]
     low: str
     """A price at which the stop trades."""
     high: str
@@ -108,7 +108,7 @@ class Venue:
 
 class Spot(Venue):
     profile = "binance-spot"
-    draft = {
+    draft: ClassVar = {
         "type": "bracket",
         "broker": "binance",
         "instrument": "BTCUSDT",
@@ -158,7 +158,7 @@ class Spot(Venue):
 
 class Oanda(Venue):
     profile = "oanda"
-    draft = {
+    draft: ClassVar = {
         "type": "bracket",
         "broker": "binance",
         "instrument": "EUR_USD",

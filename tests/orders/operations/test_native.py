@@ -1,4 +1,4 @@
-"""Where the broker takes a bracket in one request, its stop and target are there with the fill, and nothing is doubled."""
+"""Where the broker takes a bracket in one request, its stop and target are there with the fill, each once."""
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
