@@ -2,18 +2,20 @@
 
 [doc] Trading endpoints, "New Order List - OCO", "New Order list - OTO", "New Order list - OTOCO": the pending orders go
 into the book when the working one has filled wholly; of a pair the first that trades expires the other; one that is
-cancelled takes its whole list along.
+cancelled takes its whole list along. [doc] "One Pays the Other (OPO)": the pending orders of a purchase sell what it
+has brought, after a fee that is taken from it.
 """
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
 
 from sidecar.brokers._answers import json_of
 from sidecar.brokers._binance_lookup import LIST_SUFFIX, named_client_id
 from sidecar.brokers._binance_orders import FORM, Dialect
-from sidecar.brokers._terms import check, lasting, plain
+from sidecar.brokers._terms import amount, check, lasting, plain
 from sidecar.brokers.groups import Group, Link
 from sidecar.brokers.profile import Inexpressible, OrderTerms
 from sidecar.wire import Answer, Request
@@ -22,6 +24,8 @@ from sidecar.words import OrderType, Side, TimeInForce
 _OCO: Final = "/api/v3/orderList/oco"
 _OTO: Final = "/api/v3/orderList/oto"
 _OTOCO: Final = "/api/v3/orderList/otoco"
+_OPO: Final = "/api/v3/orderList/opo"
+_OPOCO: Final = "/api/v3/orderList/opoco"
 _WORKING: Final = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
 _TYPES: Final[Mapping[OrderType, str]] = {
     OrderType.STOP: "STOP_LOSS",
@@ -67,6 +71,12 @@ def of_first(request: Request, answer: Answer) -> Answer | None:
     return None if found is None else Answer(200, answer.headers, json.dumps(found).encode(), answer.reason)
 
 
+def booked(answer: Answer) -> Decimal | None:
+    """[doc] Query Order: `origQty`."""
+    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    return amount(said.get("origQty")) or None if isinstance(said, dict) else None
+
+
 def _bracket(group: Group) -> tuple[str, Fields]:
     first = group.first
     if first.type is not OrderType.LIMIT or first.price is None:
@@ -85,12 +95,14 @@ def _bracket(group: Group) -> tuple[str, Fields]:
         "workingQuantity": plain(first.quantity),
         "workingTimeInForce": lasting(first, "Binance", _WORKING),
         "pendingSide": first.side.opposite.name,
-        "pendingQuantity": plain(first.quantity),
     }
+    buys = first.side is Side.BUY
+    if not buys:
+        working["pendingQuantity"] = plain(first.quantity)
     if len(exits) == 1:
-        return _OTO, working | _leg(exits[0], "pending")
+        return _OPO if buys else _OTO, working | _leg(exits[0], "pending")
     above, below = _above_and_below(exits)
-    return _OTOCO, working | _leg(above, "pendingAbove") | _leg(below, "pendingBelow")
+    return _OPOCO if buys else _OTOCO, working | _leg(above, "pendingAbove") | _leg(below, "pendingBelow")
 
 
 def _pair(group: Group) -> tuple[str, Fields]:

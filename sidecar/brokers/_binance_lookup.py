@@ -58,7 +58,7 @@ WAYS: Final[Mapping[tuple[str, str], Way]] = {
     ("POST", "/api/v3/sor/order"): Way("/api/v3/order", _PLACED),
     **{
         ("POST", f"/api/v3/orderList/{kind}"): Way("/api/v3/order", _LIST, suffix=LIST_SUFFIX)
-        for kind in ("oco", "oto", "otoco")
+        for kind in ("oco", "oto", "otoco", "opo", "opoco")
     },
     ("DELETE", "/api/v3/order"): Way("/api/v3/order", _BY_ID, cancels=True),
 }

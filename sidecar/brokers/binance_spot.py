@@ -1,5 +1,6 @@
 """Binance spot (`https://api.binance.com`), with the limits of the `/sapi` paths that live on the same host."""
 
+from decimal import Decimal
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
@@ -61,6 +62,10 @@ class BinanceSpot(BinanceProfile):
     def companion(self, request: Request, terms: OrderTerms, broker_order_id: str) -> Request:  # noqa: ARG002 - the protocol's
         """What stands for another order of the list: each has a client id of its own."""
         return _binance_groups.companion(terms)
+
+    def booked(self, answer: Answer) -> Decimal | None:
+        """How much the order is for."""
+        return _binance_groups.booked(answer)
 
     def progress(self, request: Request, answer: Answer) -> Progress | None:
         """How far the order is that the request places or cancels; of a list, its first."""

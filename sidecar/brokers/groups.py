@@ -5,11 +5,12 @@ by it. The others are its companions. The broker places them; they are never sen
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from sidecar.brokers.profile import OrderTerms
-from sidecar.wire import Request
+from sidecar.wire import Answer, Request
 
 
 class Link(StrEnum):
@@ -54,4 +55,10 @@ class TakesGroups(Protocol):
 
         It is never sent: `understand`, `look`, `progress`, `cancellation` and `lane` take it as they take the request
         of an order of its own. The same client id gives the same bytes, whatever the quantity.
+        """
+
+    def booked(self, answer: Answer) -> Decimal | None:
+        """How much a companion is for by what a look at it has told; None where that is what was asked for.
+
+        A broker may make it what the first order has brought, after its fee.
         """

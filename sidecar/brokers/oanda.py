@@ -164,6 +164,10 @@ class Oanda:
         """What stands for the stop or the target: each has a client id of its own."""
         return _oanda_orders.companion(terms)
 
+    def booked(self, answer: Answer) -> Decimal | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: a stop or target closes the whole trade."""
+        return None
+
     def cancellation(self, request: Request) -> Request | None:
         """The cancel of the order that the request places."""
         return _oanda_orders.cancellation(request, self.understand(request))

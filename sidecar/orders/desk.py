@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 from typing import Final
 from urllib.parse import unquote_plus
@@ -120,6 +121,13 @@ class OrderDesk:
         # It was placed along with the first: a look must not take it for an older order of the same client id.
         order.created_at, order.lane, order.traceparent = first.created_at, first.lane, first.traceparent
         return await queue.take_over(order)
+
+    def booked(self, companion: Order) -> Decimal | None:
+        """How much an order is for that was placed along with another one; None where that is what was asked for."""
+        queue = self._queues.get(companion.broker)
+        if queue is None or companion.answer is None or not isinstance(queue.profile, TakesGroups):
+            return None
+        return queue.profile.booked(companion.answer)
 
     def takes_groups(self, broker: str) -> TakesGroups | None:
         """How a broker takes orders that belong together in one request; None where it takes one at a time."""

@@ -69,7 +69,9 @@ def test_oanda_takes_stop_and_target_on_fill() -> None:
 def test_spot_takes_a_bracket_as_a_list_of_three(side: Side, above: str, below: str) -> None:
     request = grouping("binance-spot").express_group(group("binance-spot", side))
     asked = parameters(request)
-    assert request.path == "/api/v3/orderList/otoco"
+    # What was bought pays for what is sold; the other way round, as much is bought back as was sold.
+    assert request.path == f"/api/v3/orderList/{'opoco' if side is Side.BUY else 'otoco'}"
+    assert asked.get("pendingQuantity") == (None if side is Side.BUY else "0.01")
     assert (asked["workingClientOrderId"], asked["workingSide"], asked["workingTimeInForce"]) == (
         "op-1-entry1",
         side.name,
@@ -85,7 +87,7 @@ def test_spot_takes_a_bracket_as_a_list_of_three(side: Side, above: str, below: 
 def test_spot_takes_an_entry_with_a_stop_alone_as_a_list_of_two() -> None:
     whole = group("binance-spot")
     asked = grouping("binance-spot").express_group(replace(whole, companions=whole.companions[:1]))
-    assert asked.path == "/api/v3/orderList/oto"
+    assert asked.path == "/api/v3/orderList/opo"
     assert parameters(asked)["pendingType"] == "STOP_LOSS"
 
 
@@ -219,6 +221,12 @@ def test_a_pending_order_of_a_list_is_not_there_yet() -> None:
     working = found(SPOT, stand_in, answer(200, STOP_REPORT | {"status": "NEW"}))
     assert working is not None
     assert working.answer is not None
+
+
+def test_what_a_companion_is_for_is_told_by_a_look() -> None:
+    assert grouping("binance-spot").booked(answer(200, STOP_REPORT | {"origQty": "0.00999"})) == Decimal("0.00999")
+    assert grouping("binance-spot").booked(answer(400, {"code": -2013, "msg": "Order does not exist."})) is None
+    assert grouping("oanda").booked(answer(200, {"order": {}})) is None
 
 
 def test_a_list_that_a_bot_made_is_not_looked_up_by_an_id_that_is_not_its_orders() -> None:

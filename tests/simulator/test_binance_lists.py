@@ -114,6 +114,19 @@ def test_exits_that_the_account_cannot_cover_are_rejected_when_their_time_comes(
     assert statuses(desk) == {"entry": "FILLED", "target": "REJECTED", "stop": "REJECTED"}
 
 
+def test_what_pays_for_the_exits_is_what_was_bought_less_the_fee() -> None:
+    desk = Desk(spot_fee=Decimal("0.001"))
+    wanted = {name: value for name, value in OTOCO.items() if name != "pendingQuantity"} | {"workingPrice": "61000"}
+    desk.account.spot.balances["BTC"].free = Decimal(0)
+    desk.call("POST", "/api/v3/orderList/opoco", **wanted)
+    assert {order.quantity for order in desk.account.spot.open_orders()} == {Decimal("0.099")}
+
+
+def test_only_a_purchase_pays_for_its_exits(desk: Desk) -> None:
+    wanted = OTOCO | {"workingSide": "SELL", "pendingSide": "BUY"}
+    assert code_of(desk.call, method="POST", path="/api/v3/orderList/opoco", **wanted) == -1100
+
+
 def test_a_list_is_asked_for_and_cancelled_by_its_own_id(desk: Desk) -> None:
     place(desk, "oco")
     told = desk.call("GET", "/api/v3/orderList", origClientOrderId="pair")

@@ -5,7 +5,7 @@ from typing import Final
 
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.operations.draft import BracketDraft
-from sidecar.orders.operations.model import Operation, Role
+from sidecar.orders.operations.model import NOTHING, Operation, Role
 from sidecar.words import OrderState, OrderType
 
 EXITS: Final = (Role.STOP, Role.TARGET, Role.FLATTEN)
@@ -13,7 +13,17 @@ EXITS: Final = (Role.STOP, Role.TARGET, Role.FLATTEN)
 
 def exposure(operation: Operation) -> Decimal:
     """How much of the position is open; below 0 when more was closed than opened."""
-    return operation.filled(Role.ENTRY, Role.RESTORE) - operation.filled(*EXITS)
+    return operation.filled(Role.ENTRY, Role.RESTORE) - withheld(operation) - operation.filled(*EXITS)
+
+
+def withheld(operation: Operation) -> Decimal:
+    """What was bought and cannot be sold, by what the exits are for that the broker has placed: a fee, for one."""
+    entry = operation.last(Role.ENTRY)
+    exits = [] if entry is None else operation.companions(entry)
+    booked = next((leg.booked for leg in exits if leg.booked is not None), None)
+    if entry is None or booked is None or entry.state is not OrderState.FILLED:
+        return NOTHING
+    return max(NOTHING, entry.filled - booked)
 
 
 def unprotected(operation: Operation) -> bool:

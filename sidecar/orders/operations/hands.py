@@ -19,6 +19,7 @@ SETTLING_SECONDS: Final = 60.0
 """A broker that has said that an order is cancelled is believed after so long, though it shows the order as open."""
 _OPENING: Final = frozenset({Role.ENTRY, Role.FIRST, Role.SECOND, Role.CLOSE})
 """What must not be sent long after it was asked for."""
+_BOOKED: Final = frozenset({OrderState.WORKING, OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
 _UNDOING: Final = frozenset({Role.FLATTEN, Role.RESTORE})
 
 
@@ -107,6 +108,8 @@ class Hands:
         leg.in_doubt = order.may_have_been_executed
         leg.worked = leg.worked or order.state is OrderState.WORKING
         leg.filled = max(leg.filled, order.filled or NOTHING)
+        if leg.comes_with and order.answer is not None and order.state in _BOOKED:
+            leg.booked = self.desk.booked(order) or leg.booked
         grouped = leg.comes_with or leg.link is Link.OCO
         if grouped and order.state is OrderState.EXPIRED and order.broker_order_id:
             leg.state, leg.released = OrderState.CANCELLED, True

@@ -66,6 +66,8 @@ class Leg(BaseModel):
     """How its companions depend on it; None for an order that is placed by itself."""
     comes_with: str = ""
     """The leg whose request places this one, too; empty for one that has a request of its own."""
+    booked: Decimal | None = None
+    """How much it is for, where the broker has made it what its first order has brought."""
     released: bool = False
     """Whether the broker has ended it, because another one has traded or what it was for is gone."""
     order_id: str = ""
@@ -97,7 +99,7 @@ class Leg(BaseModel):
         """How much it may still trade; 0 for one that was there before."""
         if self.terms is None or not self.open:
             return NOTHING
-        return max(NOTHING, self.terms.quantity - self.filled)
+        return max(NOTHING, (self.terms.quantity if self.booked is None else self.booked) - self.filled)
 
     @property
     def lost(self) -> bool:

@@ -60,6 +60,7 @@ class Exchange:
         limits: Limits | None = None,
         spot_limits: Limits = SPOT_LIMITS,
         fill_cap: Decimal | None = None,
+        spot_fee: Decimal = Decimal(0),
     ) -> None:
         self.seed = seed
         self.offset_seconds = 0.0
@@ -68,6 +69,7 @@ class Exchange:
         self._limits = limits or Limits()
         self._spot_limits = spot_limits
         self._fill_cap = fill_cap
+        self._spot_fee = spot_fee
         self.reset()
 
     def reset(self) -> None:
@@ -148,6 +150,7 @@ class Exchange:
             ids=order_ids,
             journal=self.journal,
             fill_cap=self._fill_cap,
+            fee=self._spot_fee,
         )
         lists = OrderLists(spot, self.prices, self.now_ms, order_ids)
         return Account(credentials, ledger, algo, spot, lists)

@@ -138,8 +138,12 @@ class SpotLedger:
         ids: Iterator[int],
         journal: Journal,
         fill_cap: Decimal | None = None,
+        fee: Decimal = ZERO,
     ) -> None:
-        """`fill_cap`: the most that one fill takes, so that orders fill in parts; None for no end."""
+        """`fill_cap`: the most that one fill takes, so that orders fill in parts; None for no end.
+
+        `fee`: the share of what is bought that the exchange keeps.
+        """
         self.balances = {asset: Balance(amount) for asset, amount in balances.items()}
         self.orders: dict[int, SpotOrder] = {}
         self._prices = prices
@@ -147,6 +151,7 @@ class SpotLedger:
         self._ids = ids
         self._journal = journal
         self._fill_cap = fill_cap
+        self._fee = fee
         self.linked: Callable[[SpotOrder], None] = lambda _: None
         """Hears of every order of a list that has filled, in part or wholly, or was cancelled."""
 
@@ -196,6 +201,15 @@ class SpotLedger:
         balance.free -= amount
         balance.locked += amount
         order.locked += amount
+
+    def brought(self, order: SpotOrder) -> Decimal:
+        """How much of what a purchase has brought can be sold, in whole steps.
+
+        The fee is taken from what else is free, where that is enough.
+        """
+        whole, net = order.filled, order.filled * (1 - self._fee)
+        wanted = whole if self.balances[order.symbol.base].free >= whole else net
+        return wanted // order.symbol.step * order.symbol.step
 
     def register(self, order: SpotOrder) -> None:
         """Let an order be found."""
@@ -278,7 +292,7 @@ class SpotLedger:
         base = self.balances.setdefault(order.symbol.base, Balance())
         quote = self.balances.setdefault(order.symbol.quote, Balance())
         sign = 1 if order.side == "BUY" else -1
-        base.free += sign * quantity
+        base.free += sign * quantity - (quantity * self._fee if sign > 0 else ZERO)
         quote.free -= sign * quantity * price
         if order.filled == order.quantity:
             self.close(order, "FILLED")

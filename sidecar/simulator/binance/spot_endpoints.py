@@ -83,6 +83,16 @@ def place_otoco(call: Call) -> Json:
     return call.account.lists.place_oto(call.parameters, pair=True).reported()
 
 
+def place_opo(call: Call) -> Json:
+    """`POST orderList/opo`."""
+    return call.account.lists.place_oto(call.parameters, pair=False, pays=True).reported()
+
+
+def place_opoco(call: Call) -> Json:
+    """`POST orderList/opoco`."""
+    return call.account.lists.place_oto(call.parameters, pair=True, pays=True).reported()
+
+
 def get_list(call: Call) -> Json:
     """`GET orderList`."""
     return _find_list(call, "origClientOrderId").as_json()
@@ -162,6 +172,8 @@ ENDPOINTS = (
     Endpoint("POST", "/api/v3/orderList/oco", place_oco, orders=OrderCost(2, 2)),
     Endpoint("POST", "/api/v3/orderList/oto", place_oto, orders=OrderCost(2, 2)),
     Endpoint("POST", "/api/v3/orderList/otoco", place_otoco, orders=OrderCost(3, 3)),
+    Endpoint("POST", "/api/v3/orderList/opo", place_opo, orders=OrderCost(2, 2)),
+    Endpoint("POST", "/api/v3/orderList/opoco", place_opoco, orders=OrderCost(3, 3)),
     Endpoint("GET", "/api/v3/orderList", get_list),
     Endpoint("DELETE", "/api/v3/orderList", cancel_list),
     Endpoint("GET", "/sapi/v1/capital/config/getall", all_coins),

@@ -1,6 +1,8 @@
 """Spot order lists: OCO pairs, and OTO and OTOCO lists, whose pending orders wait for a working one.
 
-After https://developers.binance.com/docs/binance-spot-api-docs/rest-api/trading-endpoints, "Order lists".
+After https://developers.binance.com/docs/binance-spot-api-docs/rest-api/trading-endpoints, "Order lists". The pending
+orders of OPO and OPOCO lists sell what the working one has brought:
+https://developers.binance.com/docs/binance-spot-api-docs/faqs/opo.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,6 +34,8 @@ class OrderList:
     working: SpotOrder | None
     pair: list[SpotOrder]
     """The orders of which one ends the other; a single one in an OTO."""
+    pays: bool = False
+    """Whether the pending orders are for what the working one brings."""
 
     @property
     def orders(self) -> list[SpotOrder]:
@@ -85,12 +89,17 @@ class OrderLists:
         self._work_pair(pair)
         return placed
 
-    def place_oto(self, parameters: Parameters, *, pair: bool) -> OrderList:
-        """A working order with what begins when it has filled: a pair (OTOCO), or one order (OTO)."""
+    def place_oto(self, parameters: Parameters, *, pair: bool, pays: bool = False) -> OrderList:
+        """A working order with what begins when it has filled: a pair (OTOCO), or one order (OTO).
+
+        `pays`: the pending orders sell what it has brought (OPOCO, OPO).
+        """
         symbol = symbol_of(parameters.text("symbol"))
         working = self._read_working(parameters, symbol)
         side = parameters.choice("pendingSide", "BUY", "SELL")
-        quantity = _quantity(parameters, "pendingQuantity", symbol)
+        if pays and (working.side, side) != ("BUY", "SELL"):
+            raise illegal("workingSide", "BUY")
+        quantity = working.quantity if pays else _quantity(parameters, "pendingQuantity", symbol)
         if pair:
             pending = self._read_pair(parameters, symbol, side, quantity, "pendingAbove", "pendingBelow")
         else:
@@ -100,6 +109,7 @@ class OrderLists:
         client_id = self._checked(parameters, [working, *pending])
         self._ledger.lock(working, working.pledge(self._prices[symbol.name]))
         placed = self._list(client_id, "OTO", working, pending)
+        placed.pays = pays
         self._ledger.work(working)
         return placed
 
@@ -130,6 +140,9 @@ class OrderLists:
             self._end(placed, "CANCELED" if order.status == "CANCELED" else "EXPIRED", but=order)
 
     def _trigger(self, placed: OrderList) -> None:
+        if placed.pays and placed.working is not None:
+            for order in placed.pair:
+                order.quantity = self._ledger.brought(placed.working)
         try:
             self._lock_pair(placed.pair)
         except BinanceError:

@@ -121,10 +121,12 @@ class Spot(Venue):
     low, high = "49000", "71000"
     stops = frozenset({"STOP_LOSS"})
 
-    def __init__(self, bench: Bench, fill_cap: Decimal | None = None) -> None:
+    def __init__(self, bench: Bench, *, owns: Decimal = Decimal(1), **options: Any) -> None:
+        """`owns`: what the account holds already."""
         super().__init__(bench)
-        self.exchange = BinanceExchange(clock=bench.clock, fill_cap=fill_cap)
+        self.exchange = BinanceExchange(clock=bench.clock, **options)
         self.account = self.exchange.account("demo-key")
+        self.account.spot.balances["BTC"].free = self.owns = owns
 
     def answer(self, request: Request) -> Answer:
         endpoint = _SPOT.get((request.method, request.path))
@@ -148,7 +150,7 @@ class Spot(Venue):
     @property
     def held(self) -> Decimal:
         balance = self.account.spot.balances["BTC"]
-        return balance.free + balance.locked - 1
+        return balance.free + balance.locked - self.owns
 
     def cancel(self, leg: str) -> None:
         spot = self.account.spot

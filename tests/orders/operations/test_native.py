@@ -182,6 +182,28 @@ def test_a_market_entry_is_refused_on_spot_with_words_that_say_what_to_do(tmp_pa
     assert floor.venue.placements == 0
 
 
+@pytest.mark.parametrize("then", ["high", "low", "cancel", "rollback"])
+def test_a_fee_that_is_taken_from_what_was_bought_leaves_nothing_unsold_but_dust(tmp_path: Path, then: str) -> None:
+    floor = NativeFloor(tmp_path, Spot, owns=Decimal(0), spot_fee=Decimal("0.001"))
+
+    async def act(operation: Any) -> None:
+        if then == "rollback":
+            await floor.engine.roll_back(operation.id, "its bot asked for it")
+        elif then == "cancel":
+            floor.venue.cancel("stop2")
+            await floor.clock.sleep(60)
+            assert floor.venue.protected() == Decimal("0.009")
+            floor.venue.move(Spot.low)
+        else:
+            floor.venue.move(getattr(Spot, then))
+
+    operation = bracket(floor, act).operation
+    assert operation.state is (OperationState.ROLLED_BACK if then == "rollback" else OperationState.COMPLETED)
+    assert floor.venue.held < Decimal("0.001")
+    assert not any(order.open for order in floor.venue.booked())
+    assert floor.alarms == []
+
+
 def test_a_bracket_without_a_target_is_one_request_too(tmp_path: Path) -> None:
     floor = NativeFloor(tmp_path, Spot)
     draft = {key: value for key, value in Spot.draft.items() if key != "target_price"}
