@@ -1,4 +1,4 @@
-.PHONY: help demo test torture lint format bench requirements reference clean
+.PHONY: help demo test torture crashes lint format bench requirements reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -26,6 +26,10 @@ format: ## put the code into its form
 torture: ## orders, faults, kills and power cuts at random, and every promise counted: make torture N=5000
 	@scripts/setup test
 	@$(bin)/python -m tests.torture --orders $(or $(N),400) $(ARGS)
+
+crashes: ## operations of every type, cut off at every write to the disk, once and twice
+	@scripts/setup test
+	@$(bin)/python -m tests.orders.operations.crashes $(ARGS)
 
 bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pass-through
 	@scripts/setup bench

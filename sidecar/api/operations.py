@@ -11,7 +11,7 @@ from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
 from sidecar.api.problem import RefusedError, problem
 from sidecar.api.questions import bad, count, number, until_final
 from sidecar.api.routes import Asked, Route
-from sidecar.orders.operations.draft import OperationDraft
+from sidecar.orders.operations.draft import BracketChange, OperationDraft
 from sidecar.orders.operations.engine import OperationEngine, Told
 from sidecar.orders.operations.errors import (
     ClosingError,
@@ -80,6 +80,8 @@ class OperationView(BaseModel):
     entry: LegView | None = Field(None, description="Of a bracket.")
     stop: LegView | None = Field(None, description="The newest one of a bracket.")
     target: LegView | None = Field(None, description="The newest one of a bracket.")
+    stop_price: Decimal | None = Field(None, description="Where a bracket's stop is wanted now.")
+    target_price: Decimal | None = Field(None, description="Where a bracket's target is wanted now.")
     legs: list[LegView] = Field(description="All of its orders, the oldest first.")
     failed: list[str] = Field(description="The names of those that were not carried out, though nobody took them back.")
     errors: list[str]
@@ -133,6 +135,15 @@ def operation_routes(engine: OperationEngine) -> tuple[Route, ...]:
         Route("POST", "/v1/operations", "Begin an operation", routes.begin, OperationView, OperationDraft, status=202),
         Route("GET", "/v1/operations", "The newest operations", routes.select, OperationList, query=filters),
         Route("GET", one, "One operation", routes.one, OperationView, query=waits),
+        Route(
+            "POST",
+            f"{one}/modify",
+            "Move a bracket's stop or target",
+            routes.modify,
+            OperationView,
+            BracketChange,
+            status=202,
+        ),
         Route("POST", f"{one}/rollback", "Undo an operation", routes.roll_back, OperationView, status=202),
         # After the one for any operation: the last route that fits a path is the one that is taken.
         Route("GET", "/v1/operations/statistics", "How operations have fared", routes.statistics, AllStatistics),
@@ -187,6 +198,15 @@ class _Operations:
             raise _refused(error) from error
         return _told(operation, HTTPStatus.ACCEPTED)
 
+    async def modify(self, asked: Asked) -> Answer:
+        try:
+            operation = await self._engine.modify(asked.params["operation"], asked.body)
+            _, wait = preferences(asked.headers)
+            told = await self._engine.wait(operation.id, wait, final=False) if wait else Told(operation)
+        except (OperationError, StoreError) as error:
+            raise _refused(error) from error
+        return _told(told.operation, HTTPStatus.OK if settled(told.operation) else HTTPStatus.ACCEPTED)
+
     async def statistics(self, _: Asked) -> Answer:
         try:
             counts = await self._engine.counts()
@@ -217,6 +237,8 @@ def view(operation: Operation, told: Told | None = None) -> OperationView:
         entry=_leg(operation.last(Role.ENTRY)),
         stop=_leg(operation.last(Role.STOP)),
         target=_leg(operation.last(Role.TARGET)),
+        stop_price=operation.wanted(Role.STOP),
+        target_price=operation.wanted(Role.TARGET),
         legs=[found for leg in record.legs if (found := _leg(leg)) is not None],
         failed=[leg.name for leg in operation.failed],
         errors=record.errors,

@@ -82,8 +82,13 @@ class OrderDesk:
 
     # Handing in
 
-    async def place(self, draft: OrderDraft, traceparent: bytes | None = None, key: bytes | None = None) -> Taken:
-        """Take an order in the neutral form; `key` is its `Idempotency-Key`. Raises OrderError."""
+    async def place(
+        self, draft: OrderDraft, traceparent: bytes | None = None, key: bytes | None = None, *, urgent: bool = False
+    ) -> Taken:
+        """Take an order in the neutral form; `key` is its `Idempotency-Key`. Raises OrderError.
+
+        `urgent`: an open position depends on it.
+        """
         queue = self._queue(draft.broker)
         client_id = draft.client_id or self._new_client_id(key)
         request = self._expressed(queue, lambda: queue.profile.express(draft.terms(client_id)))
@@ -91,20 +96,26 @@ class OrderDesk:
         if draft.price_guard is not None:
             guard = PriceGuard(draft.side, draft.price_guard.reference, draft.price_guard.tolerance)
         order = self._order(queue, Kind.ORDER, client_id, request, self._lifetime(queue, draft))
-        order.guard, order.traceparent = guard, traceparent
+        order.guard, order.traceparent, order.urgent = guard, traceparent, urgent
         return await queue.take(order)
 
     async def place_group(
-        self, first: OrderDraft, companions: Sequence[OrderDraft], link: Link, traceparent: bytes | None = None
+        self,
+        first: OrderDraft,
+        companions: Sequence[OrderDraft],
+        link: Link,
+        traceparent: bytes | None = None,
+        *,
+        urgent: bool = False,
     ) -> Taken:
         """Take orders, each with its client id, that the broker places in one request; the first one carries it.
 
-        Raises OrderError.
+        `urgent` as in `place`. Raises OrderError.
         """
         queue = self._queue(first.broker)
         request = self._expressed_group(queue, first, companions, link)
         order = self._order(queue, Kind.ORDER, first.client_id, request, self._lifetime(queue, first))
-        order.traceparent = traceparent
+        order.traceparent, order.urgent = traceparent, urgent
         return await queue.take(order)
 
     async def take_over(self, first_id: str, companion: OrderDraft) -> Taken:

@@ -19,16 +19,16 @@ class Lanes:
         self._busy: set[Lane] = set()
 
     def add(self, order: Order) -> None:
-        """Put an order at the end of its lane."""
+        """Put an order at the end of its lane; an urgent one before all that are not."""
         if order.kind is Kind.CANCEL:
             self._cancels.append(order)
             return
         lane = self._lanes.get(order.lane)
         if lane is None:
             lane = self._lanes[order.lane] = deque()
-            if order.lane not in self._busy:
-                self._free.append(order.lane)
-        lane.append(order)
+        urgent = (place for place, other in enumerate(lane, 1) if other.urgent)
+        lane.insert(max(urgent, default=0) if order.urgent else len(lane), order)
+        self._offer(order.lane)
 
     def put_back(self, order: Order) -> None:
         """Put an order that was taken and not executed back in front; its lane stays busy until `release`."""
@@ -46,8 +46,7 @@ class Lanes:
         """Let an order that was to be cancelled wait on: where it stood, or in front if it was passed over."""
         if order not in self._lanes.get(order.lane, ()):
             self.put_back(order)
-            if order.lane not in self._busy and order.lane not in self._free:
-                self._free.append(order.lane)
+            self._offer(order.lane)
 
     def take_cancel(self, ready: Callable[[Order], bool]) -> Order | None:
         """The oldest cancel that is ready."""
@@ -81,5 +80,13 @@ class Lanes:
     def release(self, lane: Lane) -> None:
         """An order's turn is over: the next one of its lane may follow."""
         self._busy.discard(lane)
-        if lane in self._lanes and lane not in self._free:
-            self._free.append(lane)
+        if lane in self._lanes:
+            self._offer(lane)
+
+    def _offer(self, lane: Lane) -> None:
+        """Let a lane have its turn, unless an order of it is under way; before all others if its next one is urgent."""
+        urgent = any(order.urgent for order in self._lanes[lane])
+        if lane in self._free and urgent:
+            self._free.remove(lane)
+        if lane not in self._busy and lane not in self._free:
+            self._free.insert(0 if urgent else len(self._free), lane)

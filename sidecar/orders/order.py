@@ -64,6 +64,8 @@ class Order:
     filled: Decimal | None = None
     """How much has been traded as far as the broker told; None where it did not, or where it may have changed."""
     guard: PriceGuard | None = None
+    urgent: bool = False
+    """Whether a position that is open now depends on it: taken also into a full queue, and sent before its lane's."""
     traceparent: bytes | None = None
     """Of the call by which it came: its transmissions belong to the same trace."""
     recalled: str = ""
@@ -96,6 +98,8 @@ def intent_text(order: Order) -> str:
     }
     if guard is not None:
         told["guard"] = [guard.side, str(guard.reference), str(guard.tolerance)]
+    if order.urgent:
+        told["urgent"] = True
     if order.traceparent is not None:
         told["traceparent"] = order.traceparent.decode("latin-1")
     return json.dumps(told, separators=(",", ":"))
@@ -146,6 +150,7 @@ def from_row(row: tuple[Any, ...]) -> Order:
         answer=_answer(answer),
         filled=None if filled is None else Decimal(filled),
         guard=_guard(told.get("guard")),
+        urgent=told.get("urgent", False),
         traceparent=None if trace is None else trace.encode("latin-1"),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from sidecar.brokers.profile import Lane
 from sidecar.calls.gateway import Gateway
 from sidecar.clock import Cancellable, Clock
 from sidecar.config.model import Queue
@@ -63,6 +64,8 @@ class Pump:
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, float] = {}
         """Cancels that wait before they are tried again: monotonic seconds by order id."""
+        self._resting: dict[Lane, Cancellable] = {}
+        """What ends the pause of a lane whose first order is tried again."""
         self._hold_until = float("-inf")
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -95,6 +98,8 @@ class Pump:
             self._not_before[order.id] = self._clock.monotonic() + pause
         self._book.watch(order)
         self._lanes.add(order)
+        if order.urgent and order.lane in self._resting:
+            self._release(order.lane)
         self._wake.set()
 
     def restore(self, order: Order) -> None:
@@ -249,12 +254,13 @@ class Pump:
             self._hold_until = self._clock.monotonic() + step.hold
             self._lanes.release(order.lane)
         else:
-            self._clock.call_later(pause, lambda: self._release(order))
+            self._resting[order.lane] = self._clock.call_later(pause, lambda: self._release(order.lane))
 
     def _backoff(self, order: Order) -> float:
         doubled = FIRST_BACKOFF_SECONDS * 2.0 ** min(max(order.attempts - 1, 0), 10)
         return min(doubled, LONGEST_BACKOFF_SECONDS) * self._rng.uniform(*_JITTER)
 
-    def _release(self, order: Order) -> None:
-        self._lanes.release(order.lane)
+    def _release(self, lane: Lane) -> None:
+        self._resting.pop(lane).cancel()
+        self._lanes.release(lane)
         self._wake.set()

@@ -29,6 +29,7 @@ from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next, found_progress
 from sidecar.orders.pump import Pump
 from sidecar.orders.recorder import Recorder
+from sidecar.orders.room import Room
 from sidecar.store import StoreBusyError, StoreError, StoreFullError
 from sidecar.telemetry.events import Bus, OrderRefused, OrdersRecovering
 from sidecar.telemetry.state import OrdersReading
@@ -82,6 +83,7 @@ class OrderQueue:
         self._clock = clock
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
+        self._room = Room(self.broker, self._book, profile, settings)
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
@@ -215,14 +217,9 @@ class OrderQueue:
     async def _written(self, order: Order) -> Taken:
         if self._stopping:
             raise StoppingError("not taken: the sidecar is being stopped")
-        # A cancel makes room; it must not wait for it.
-        if order.kind is Kind.ORDER and len(self._book) + len(self._takes) > self.settings.size:
-            raise QueueFullError(
-                f"not taken: {len(self._book)} orders for {self.broker} wait or are on their way, "
-                f"and brokers.{self.broker}.queue.size is {self.settings.size}; try again when some have ended"
-            )
         if (same := self._book.same_cancel(order)) is not None:
             return Taken(same, known=True)
+        self._room.check(order, len(self._takes))
         order.state, order.reason = await self._beginning(order)
         order.updated_at = self._clock.now()
         known = await self._recorded(order)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import ConflictError, EndedError, QueueFullError, UnrecordedError, UnsupportedError
 from sidecar.wire import Request
 from sidecar.words import OrderState
@@ -399,6 +400,47 @@ def test_a_full_queue_says_so_and_takes_cancels_all_the_same(tmp_path: Path) -> 
     shop.run(life)
     assert "c3" not in shop.broker.book
     assert shop.broker.book["resting"]["status"] == "CANCELED"
+
+
+def test_a_full_queue_takes_what_reduces_risk_up_to_a_bound_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.orders.room.LEAST_RESERVE", 2)
+    shop = Shop(tmp_path, queue={"size": 1})
+
+    async def life() -> None:
+        await _away(shop)
+        await shop.place("entry")
+        for client_id in ("stop", "close"):
+            await shop.place(client_id, reduce_only=True)
+        with pytest.raises(QueueFullError, match="although it reduces risk"):
+            await shop.place("another", reduce_only=True)
+        await shop.desk.divert("binance", cancelling("entry"))  # makes room, and so is taken all the same
+
+    shop.run(life)
+    assert shop.states("entry")[-1] is OrderState.CANCELLED
+    assert "another" not in shop.broker.book
+
+
+def test_an_urgent_order_leaves_before_those_of_its_lane_also_after_a_restart(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, queue={"size": 2})
+
+    async def life() -> None:
+        await _away(shop)
+        await shop.place("c1")
+        await shop.place("c2")
+        for client_id in ("stop1", "stop2"):
+            draft = {"broker": "binance", "instrument": "BTCUSDT", "side": "sell", "quantity": "1"}
+            await shop.desk.place(OrderDraft.model_validate(draft | {"client_id": client_id}), urgent=True)
+
+    shop.run(life, crash=True)
+
+    async def again() -> None:
+        await _back(shop)
+        await shop.clock.sleep(5)
+
+    shop.run(again)
+    assert shop.broker.executions == ["stop1", "stop2", "c1", "c2"]
 
 
 # The disk

@@ -6,10 +6,11 @@ A thread's answer takes real time, which a virtual clock would jump over; here n
 from sidecar.store import Store, StoreClosedError
 from sidecar.store.job import Job
 from sidecar.store.worker import Hands, Worker
+from sidecar.store.writer import Writer
 
 
 class InlineStore(Store):
-    """The real file, the real transactions, one for each work."""
+    """The real file, the real transactions, one for each work. None waits for the disk: nobody cuts the power."""
 
     def _worker(self, name: str, hands: Hands, most: int) -> Worker:
         return _InlineWorker(name, hands, most=most)
@@ -18,6 +19,8 @@ class InlineStore(Store):
 class _InlineWorker(Worker):
     async def start(self) -> None:
         self._hands.open()
+        if isinstance(self._hands, Writer):
+            self._hands._connection.execute("PRAGMA synchronous = OFF")
 
     def submit(self, job: Job[object]) -> None:
         if self._stopping:

@@ -10,7 +10,11 @@ from sidecar.config.model.parts import Count, Part, Positive, PositiveSeconds
 class Queue(Part):
     """Orders that the sidecar itself carries."""
 
-    size: Count = Field(100, description="Most orders that wait or are on their way; cancels are taken beyond it.")
+    size: Count = Field(
+        100,
+        description="Most orders that wait or are on their way; what reduces risk, cancels too, is taken beyond it, up "
+        "to as many again and 1000 at least.",
+    )
     market_ttl_seconds: PositiveSeconds = Field(
         300, description="A market order that could not be sent for this long is not sent any more, in seconds."
     )

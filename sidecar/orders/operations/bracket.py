@@ -33,17 +33,19 @@ from sidecar.orders.operations.moves import (
     traded_too_much,
     unwound,
 )
+from sidecar.orders.operations.moving import elsewhere, move, moved
 from sidecar.words import OperationState, OrderState
 
 
 def linked(operation: Operation) -> bool:
     """Whether all is in place that was asked for, or can be."""
-    draft = bracket_of(operation)
     entry = operation.last(Role.ENTRY)
-    if entry is None or entry.open or unprotected(operation) or exposure(operation) <= 0:
+    if entry is None or entry.open or unprotected(operation) or exposure(operation) <= 0 or not moved(operation):
         return False
     target = operation.last(Role.TARGET)
-    return draft.target_price is None or (target is not None and (target.worked or bool(operation.record.errors)))
+    return operation.wanted(Role.TARGET) is None or (
+        target is not None and (target.worked or bool(operation.record.errors))
+    )
 
 
 def decide(operation: Operation, moment: Moment) -> Move:
@@ -103,18 +105,26 @@ def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Mo
     stops = [leg for leg in operation.legs(Role.STOP) if leg.open and not _doubtful(leg, moment)]
     missing = more(held, sum((leg.left for leg in stops), NOTHING))
     if missing is not None:
-        move = moment.again(operation, Role.STOP, stop_order(operation, missing))
-        return Unwind(f"the stop cannot be placed: {move.reason}") if isinstance(move, Exhausted) else move
-    surplus = sum((leg.left for leg in stops if leg.state is OrderState.WORKING), NOTHING) - held
-    spare = [leg for leg in reversed(stops) if leg.state is OrderState.WORKING and leg.left <= surplus]
-    if spare and (cancel := moment.cancel(spare[:1])) is not None:
+        step = moment.again(operation, Role.STOP, stop_order(operation, missing))
+        return Unwind(f"the stop cannot be placed: {step.reason}") if isinstance(step, Exhausted) else step
+    if (cancel := _surplus(operation, moment, stops, held)) is not None:
         return cancel
     lost = next((leg for leg in operation.legs(Role.STOP) if leg.lost), None)
     if lost is not None and "stop" not in operation.record.alarms:
         return Alarm("stop", f"{lost.name} may be in the broker's book besides the stop that works: {lost.reason}")
+    if (moving := move(operation, moment, stops, held, lambda quantity: stop_order(operation, quantity))) is not None:
+        return moving
     if entry.open or unprotected(operation):
         return Wait()
     return _aim(operation, moment, held)
+
+
+def _surplus(operation: Operation, moment: Moment, legs: list[Leg], held: Decimal) -> Cancel | None:
+    """The cancel of what stands besides enough orders of its role; while they are moved, the old ones go first."""
+    working = [leg for leg in legs if leg.state is OrderState.WORKING]
+    surplus = sum((leg.left for leg in working), NOTHING) - held
+    spare = [leg for leg in reversed(working) if leg.left <= surplus]
+    return moment.cancel(spare[:1]) if spare and not elsewhere(operation, legs) else None
 
 
 def _doubtful(stop: Leg, moment: Moment) -> bool:
@@ -141,18 +151,19 @@ def _closed_elsewhere(operation: Operation, moment: Moment) -> Move | None:
 
 
 def _aim(operation: Operation, moment: Moment, held: Decimal) -> Move:
-    draft = bracket_of(operation)
-    missing = None if draft.target_price is None else more(held, operation.left(Role.TARGET))
+    targets = still_open(operation.legs(Role.TARGET))
+    missing = None if operation.wanted(Role.TARGET) is None else more(held, operation.left(Role.TARGET))
     if missing is None:
-        return Wait()
-    move = moment.again(operation, Role.TARGET, target_order(operation, missing))
-    if isinstance(move, Exhausted):
-        words = f"there is no target, the stop stands: {move.reason}"
+        moving = move(operation, moment, targets, held, lambda quantity: target_order(operation, quantity))
+        return moving or _surplus(operation, moment, targets, held) or Wait()
+    step = moment.again(operation, Role.TARGET, target_order(operation, missing))
+    if isinstance(step, Exhausted):
+        words = f"there is no target, the stop stands: {step.reason}"
         if words not in operation.record.errors:
             return Note(words)
         lost = any(leg.lost for leg in operation.legs(Role.TARGET))
         return called(operation, "target", words, Wait()) if lost else Wait()
-    return move
+    return step
 
 
 def _finish(operation: Operation, moment: Moment, entry: Leg) -> Move:
@@ -178,12 +189,12 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
     why = operation.record.unwinding
     missing = more(held, operation.left(Role.FLATTEN))
     if missing is not None:
-        move = moment.again(operation, Role.FLATTEN, market_order(operation, missing, opens=False))
-        if isinstance(move, Exhausted):
+        step = moment.again(operation, Role.FLATTEN, market_order(operation, missing, opens=False))
+        if isinstance(step, Exhausted):
             stop = "no stop works" if unprotected(operation) else "its stop stands, and is not watched any more"
-            words = f"{why}; {held} could not be closed at the market, {stop}: {move.reason}"
+            words = f"{why}; {held} could not be closed at the market, {stop}: {step.reason}"
             return called(operation, "not closed", words, End(OperationState.FAILED, words))
-        return move
+        return step
     others = still_open(operation.legs(Role.TARGET))
     entry = operation.last(Role.ENTRY)
     if held == 0 and entry is not None and not entry.open:

@@ -34,15 +34,13 @@ def unprotected(operation: Operation) -> bool:
 
 def stop_order(operation: Operation, quantity: Decimal) -> OrderDraft:
     """The stop for so much."""
-    draft = bracket_of(operation)
-    terms = {"type": OrderType.STOP, "stop_price": draft.stop_price}
+    terms = {"type": OrderType.STOP, "stop_price": operation.wanted(Role.STOP)}
     return market_order(operation, quantity, opens=False).model_copy(update=terms)
 
 
 def target_order(operation: Operation, quantity: Decimal) -> OrderDraft:
     """The target for so much."""
-    draft = bracket_of(operation)
-    terms = {"type": OrderType.TAKE_PROFIT, "stop_price": draft.target_price}
+    terms = {"type": OrderType.TAKE_PROFIT, "stop_price": operation.wanted(Role.TARGET)}
     return market_order(operation, quantity, opens=False).model_copy(update=terms)
 
 
@@ -68,7 +66,7 @@ def group(operation: Operation) -> tuple[OrderDraft, tuple[tuple[Role, OrderDraf
     if draft.price is not None:
         entry = entry.model_copy(update={"type": OrderType.LIMIT, "price": draft.price})
     companions = [(Role.STOP, stop_order(operation, draft.quantity))]
-    if draft.target_price is not None:
+    if operation.wanted(Role.TARGET) is not None:
         companions.append((Role.TARGET, target_order(operation, draft.quantity)))
     return entry, tuple(companions)
 

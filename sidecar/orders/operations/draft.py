@@ -1,5 +1,6 @@
 """What a bot says when it asks for an operation."""
 
+from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -76,6 +77,27 @@ class BracketDraft(_InMarket):
             )
             raise ValueError(f"a bracket that {self.side}s needs {words}")
         return self
+
+
+class BracketChange(BaseModel):
+    """Where a bracket's stop, its target or both are wanted from now on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    stop_price: Amount | None = Field(None, description="The new stop's; without it the stop stays where it is.")
+    target_price: Amount | None = Field(
+        None, description="The new target's, also for a bracket that had none; without it the target stays as it is."
+    )
+
+    @model_validator(mode="after")
+    def _something_is_moved(self) -> "BracketChange":
+        if self.stop_price is None and self.target_price is None:
+            raise ValueError("say stop_price, target_price or both")
+        return self
+
+    def asked(self) -> dict[str, Decimal]:
+        """What is to change, by the names that a bracket has for it."""
+        return self.model_dump(exclude_none=True)
 
 
 class OcoDraft(_InMarket):

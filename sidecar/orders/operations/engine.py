@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from pydantic import ValidationError
+
 from sidecar.clock import Clock
 from sidecar.config.model import Operations
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import UnknownOrderError, UnsupportedError
 from sidecar.orders.ledger import Wanted
-from sidecar.orders.operations.draft import MOST_ORDERS, AnyDraft, BulkCancelDraft, ModificationDraft
+from sidecar.orders.operations.draft import (
+    MOST_ORDERS,
+    AnyDraft,
+    BracketChange,
+    BracketDraft,
+    BulkCancelDraft,
+    ModificationDraft,
+)
 from sidecar.orders.operations.errors import (
     ClosingError,
     RefusedError,
@@ -28,6 +37,7 @@ from sidecar.orders.operations.hands import Hands
 from sidecar.orders.operations.journal import Count, Journal, Sought, Step
 from sidecar.orders.operations.kinds import GROUPED, grouped, needed, settled
 from sidecar.orders.operations.model import UNDO, Leg, Native, Operation, Record, Role
+from sidecar.orders.operations.moves import Shift
 from sidecar.orders.operations.runner import Runner
 from sidecar.orders.order import Kind, Order
 from sidecar.store import StoreError
@@ -226,7 +236,8 @@ class OperationEngine:
             raise RefusedError(f"not begun: order {order_id} is {order.state} already")
         if order_id in self._owners:
             raise RefusedError(
-                f"not begun: order {order_id} belongs to operation {self._owners[order_id]}; undo that one with "
+                f"not begun: order {order_id} belongs to operation {self._owners[order_id]}: move a bracket's "
+                f"stop or target with POST /v1/operations/{self._owners[order_id]}/modify, undo all of it with "
                 f"POST /v1/operations/{self._owners[order_id]}/rollback"
             )
         return order
@@ -247,6 +258,56 @@ class OperationEngine:
                 changed.clear()
                 await changed.wait()
         return runner.operation
+
+    # Moving a bracket's stop and target
+
+    async def modify(self, operation_id: str, change: BracketChange) -> Operation:
+        """Want a bracket's stop or target elsewhere; returns once that is written down.
+
+        Raises OperationError, StoreError.
+        """
+        operation = (await self.tell(operation_id)).operation
+        runner = self._runners.get(operation_id)
+        if runner is None or operation.state.final or operation.record.unwinding:
+            raise SettledError(f"operation {operation_id} is {operation.state}: there is nothing to move")
+        shift = self._shift(runner.operation, change)
+        if not shift.prices:
+            return runner.operation
+        with _Watch(self._watchers, operation_id) as changed:
+            runner.shift(shift)
+            while shift in runner.shifts:
+                state = runner.operation.state
+                if state.final or runner.operation.record.unwinding:
+                    raise SettledError(f"not moved: meanwhile operation {operation_id} is {state}")
+                if self._stopping:
+                    raise ClosingError("not moved: the sidecar is being stopped")
+                changed.clear()
+                await changed.wait()
+        return runner.operation
+
+    def _shift(self, operation: Operation, change: BracketChange) -> Shift:
+        if not isinstance(operation.intent, BracketDraft):
+            raise RefusedError(
+                f"not moved: only a bracket's stop and target are; replace an order of a {operation.type} by an "
+                "operation of the type modification"
+            )
+        native = operation.record.native
+        if native is not None and native.locks_exits:
+            raise RefusedError(
+                f"not moved: {operation.broker} keeps stop and target as one pair; undo the bracket with "
+                f"POST /v1/operations/{operation.id}/rollback and begin another one"
+            )
+        now = {"stop_price": operation.wanted(Role.STOP), "target_price": operation.wanted(Role.TARGET)}
+        filled = {"price": None} if operation.filled(Role.ENTRY) else {}
+        try:
+            draft = BracketDraft.model_validate(operation.intent.model_dump() | now | filled | change.asked())
+        except ValidationError as error:
+            raise RefusedError(f"not moved: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        record = operation.record.model_copy(update={"prices": {}})
+        for order in needed(operation.model_copy(update={"intent": draft, "record": record})):
+            self._check(order)
+        prices = {Role.STOP: draft.stop_price, Role.TARGET: draft.target_price}
+        return Shift({role: price for role, price in prices.items() if price != operation.wanted(role) and price})
 
     # Asking how one is
 

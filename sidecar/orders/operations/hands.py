@@ -20,6 +20,8 @@ SETTLING_SECONDS: Final = 60.0
 _OPENING: Final = frozenset({Role.ENTRY, Role.FIRST, Role.SECOND, Role.CLOSE})
 """What must not be sent long after it was asked for."""
 _BOOKED: Final = frozenset({OrderState.WORKING, OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
+_URGENT: Final = frozenset({Role.STOP, Role.FLATTEN, Role.RESTORE})
+"""What an open position waits for."""
 _UNDOING: Final = frozenset({Role.FLATTEN, Role.RESTORE})
 
 
@@ -61,11 +63,11 @@ class Hands:
         return True
 
     async def _place(self, operation: Operation, leg: Leg, terms: OrderDraft) -> Taken:
-        trace = operation.record.traceparent.encode() or None
+        trace, urgent = operation.record.traceparent.encode() or None, leg.role in _URGENT
         if leg.link is None:
-            return await self.desk.place(terms, trace)
+            return await self.desk.place(terms, trace, urgent=urgent)
         companions = [other.terms for other in operation.companions(leg) if other.terms is not None]
-        return await self.desk.place_group(terms, companions, leg.link, trace)
+        return await self.desk.place_group(terms, companions, leg.link, trace, urgent=urgent)
 
     async def follow(self, leg: Leg, *, look: bool) -> None:
         """Learn how an order is; with a `look`, by asking the broker. Raises StoreError."""

@@ -7,7 +7,7 @@ position can be closed at the market only once the pair is gone.
 from decimal import Decimal
 
 from sidecar.brokers.groups import Link
-from sidecar.orders.operations.bracket_orders import bracket_of, market_order, stop_order, target_order
+from sidecar.orders.operations.bracket_orders import market_order, stop_order, target_order
 from sidecar.orders.operations.model import Leg, Operation, Role
 from sidecar.orders.operations.moves import (
     LINKED_SECONDS,
@@ -45,7 +45,7 @@ def hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Mov
     move = moment.again(operation, Role.STOP, stop_order(operation, held))
     if isinstance(move, Exhausted):
         return Unwind(f"the stop cannot be placed: {move.reason}")
-    if not isinstance(move, Place) or bracket_of(operation).target_price is None:
+    if not isinstance(move, Place) or operation.wanted(Role.TARGET) is None:
         return move
     return Place(Role.STOP, move.terms, ((Role.TARGET, target_order(operation, held)),), Link.OCO)
 

@@ -141,6 +141,12 @@ class Record(BaseModel):
     errors: list[str] = []
     recoveries: list[str] = []
     """What trouble it went through: `resumed`, `retried`, `unwound`."""
+    prices: dict[Role, Decimal] = {}
+    """Where its stop and its target are wanted now, once they were moved."""
+    moved_at: dict[Role, float] = {}
+    """When they were moved the last time."""
+    kept: list[Role] = []
+    """What could not be moved, and stands at whatever prices it does until it is moved anew."""
     traceparent: str = ""
 
 
@@ -187,6 +193,16 @@ class Operation(BaseModel):
     def left(self, *roles: Role) -> Decimal:
         """How much the open legs of these roles may still trade."""
         return sum((leg.left for leg in self.legs(*roles)), NOTHING)
+
+    def wanted(self, role: Role) -> Decimal | None:
+        """Where a bracket's stop or target is to stand; None for no target."""
+        asked = getattr(self.intent, f"{role}_price", None)
+        return self.record.prices.get(role, asked)
+
+    def attempts(self, role: Role) -> list[Leg]:
+        """The orders of a role that came to nothing since it was wanted where it is; not those taken back from here."""
+        since = self.record.moved_at.get(role, float("-inf"))
+        return [leg for leg in self.legs(role) if leg.fruitless and not leg.cancels and leg.planned_at >= since]
 
     @property
     def failed(self) -> list[Leg]:

@@ -1,6 +1,6 @@
 """What can be the next thing to do for an operation, and what all kinds of operations decide alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -71,7 +71,23 @@ class End:
     reason: str = ""
 
 
-Move = Place | Cancel | Alarm | Note | Unwind | Wait | End
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Want a bracket's stop, its target or both elsewhere."""
+
+    prices: Mapping[Role, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave what could not be moved where it stands."""
+
+    role: Role
+    price: Decimal
+    reason: str
+
+
+Move = Place | Cancel | Alarm | Note | Unwind | Shift | Keep | Wait | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +118,7 @@ class Moment:
         lost = next((leg for leg in operation.legs(role) if leg.lost), None)
         if lost is not None and role is not Role.STOP:  # a stop too many does less harm than none
             return Exhausted(f"{lost.name} may have been executed, and nobody knows: {lost.reason}")
-        failed = [leg for leg in operation.legs(role) if leg.fruitless]
+        failed = operation.attempts(role)
         if not failed:
             return Place(role, terms)
         if len(failed) >= self.policy.attempts:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Final
 
 from sidecar.clock import Clock
@@ -12,8 +13,8 @@ from sidecar.orders.operations.bracket_orders import exposure
 from sidecar.orders.operations.hands import Hands
 from sidecar.orders.operations.journal import Journal, Step
 from sidecar.orders.operations.kinds import decide, exposed
-from sidecar.orders.operations.model import Operation
-from sidecar.orders.operations.moves import Alarm, Cancel, End, Moment, Move, Note, Place, Unwind, Wait
+from sidecar.orders.operations.model import Operation, Role
+from sidecar.orders.operations.moves import Alarm, Cancel, End, Keep, Moment, Move, Note, Place, Shift, Unwind, Wait
 from sidecar.orders.operations.planning import planned, spoken
 from sidecar.store import StoreClosedError, StoreError
 from sidecar.telemetry.events import (
@@ -63,6 +64,8 @@ class Runner:
         self._look_at = float("-inf")
         self._called: set[str] = set()
         self._asked = ""
+        self.shifts: list[Shift] = []
+        """What is wanted elsewhere, and not written down yet."""
 
     def wake(self) -> None:
         """One of its orders has changed."""
@@ -71,6 +74,11 @@ class Runner:
     def unwind(self, reason: str) -> None:
         """Undo the operation; it is written down by the next step."""
         self._asked = reason
+        self._wake.set()
+
+    def shift(self, shift: Shift) -> None:
+        """Want its stop or target elsewhere; it is written down by the next step, and taken out of `shifts`."""
+        self.shifts.append(shift)
         self._wake.set()
 
     async def run(self) -> None:
@@ -97,6 +105,10 @@ class Runner:
         await self._refresh()
         if self._asked and not self.operation.record.unwinding:
             await self._act(Unwind(self._asked))
+        while self.shifts and not self.operation.record.unwinding:
+            await self._act(self.shifts[0])
+            del self.shifts[0]
+            self._told(self)
         move = decide(self.operation, Moment(self._clock.now(), self._policy))
         if not isinstance(move, Wait):
             await self._act(move)
@@ -182,6 +194,14 @@ class Runner:
             case Note():
                 record.errors.append(move.reason)
                 await self._write(changed, [])
+            case Shift():
+                told = [self._shifted(changed, role, price) for role, price in move.prices.items()]
+                await self._write(changed, [Step(now, "move", words) for words in told])
+            case Keep():
+                self._shifted(changed, move.role, move.price)
+                record.kept.append(move.role)
+                record.errors.append(move.reason)
+                await self._write(changed, [Step(now, "move", move.reason)])
             case Unwind():
                 record.unwinding, changed.state = move.reason, OperationState.ROLLING_BACK
                 kind = "" if self._asked else "unwound"
@@ -189,10 +209,16 @@ class Runner:
             case End():
                 await self._end(changed, move)
 
+    def _shifted(self, changed: Operation, role: Role, price: Decimal) -> str:
+        was = changed.wanted(role)
+        changed.record.prices[role], changed.record.moved_at[role] = price, self._clock.now()
+        changed.record.kept = [kept for kept in changed.record.kept if kept is not role]
+        return f"{role} to {price}" + ("" if was is None else f", from {was}")
+
     async def _plan(self, changed: Operation, move: Place) -> None:
         """Only writes it down: it is handed in when that is on the disk."""
         record, now = changed.record, self._clock.now()
-        retried = any(leg.fruitless for leg in changed.legs(move.role))
+        retried = bool(changed.attempts(move.role))
         legs = planned(record, move, changed.id, now)
         if changed.state is OperationState.PENDING:
             changed.state = OperationState.IN_PROGRESS

@@ -32,9 +32,10 @@ class OperationStep:
     detail: str
 
 
-OPERATION_STEPS = ("plan", "drop", "cancel", "progress", "unwind", "alarm", "resume")
+OPERATION_STEPS = ("plan", "drop", "cancel", "progress", "move", "unwind", "alarm", "resume")
 """`plan`: an order is about to be handed in, with what undoes it. `drop`: one was planned and never handed in.
-`cancel`: one is about to be cancelled. `progress`: one came into another state. `unwind`: undoing begins. `alarm`: a
+`cancel`: one is about to be cancelled. `progress`: one came into another state. `move`: the stop or
+the target is wanted elsewhere. `unwind`: undoing begins. `alarm`: a
 person is needed. `resume`: a restart goes on with it."""
 
 

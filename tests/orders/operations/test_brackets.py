@@ -194,3 +194,22 @@ def test_asked_for_twice_under_one_client_id_it_is_begun_once(floor: Floor) -> N
     first, second = floor.live(life)
     assert first == second
     assert len(floor.exchange.booked("entry")) == 1
+
+
+def test_a_full_order_queue_takes_a_stop_and_no_entry(tmp_path: Path) -> None:
+    floor = Floor(tmp_path, queue={"size": 2})
+
+    async def life() -> Told:
+        operation = await floor.ask(BRACKET, price="95")
+        await floor.in_place(operation, 1)
+        for number in range(2):  # the exchange tells no price, without which these are not sent
+            await floor.place(f"bot-{number}", price_guard={"reference": "100", "tolerance": "0.01"})
+        other = await floor.ask(BRACKET, instrument="SOLUSDT")
+        floor.exchange.move(SYMBOL, 95)
+        told = await floor.in_place(operation, 30)
+        entry = (await floor.engine.tell(other.id)).operation.record.legs[0]
+        assert "queue.size is 2" in entry.reason
+        return told
+
+    assert floor.live(life).operation.state is OperationState.IN_PROGRESS
+    assert [stop.status for stop in floor.exchange.booked("stop")] == ["NEW"]

@@ -1,5 +1,6 @@
 """Whatever a broker does and whenever the sidecar dies: operations end consistently, or a person has been called."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from sidecar.config.model import Operations
+from sidecar.orders.operations.draft import BracketChange
 from sidecar.orders.operations.errors import OperationError
 from sidecar.orders.operations.model import Leg, Operation, Role
 from sidecar.words import OperationType, OrderState
@@ -27,6 +29,8 @@ ACTIONS = (
     "bulk cancel",
     "move the stop",
     "move the limit",
+    "trail the stop",
+    "move the target",
     "up",
     "down",
     "back to normal",
@@ -39,8 +43,10 @@ ACTIONS = (
     "disk free",
 )
 BEGINNING = ACTIONS[:7]
+SHIFTS = {"trail the stop": ("stop_price", 86, 98), "move the target": ("target_price", 102, 114)}
 MARKET = ("up", "down", "back to normal", "fill a part", "somebody cancels")
-MOST_EXAMPLES = 25
+MOST_EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
+"""Thousands, with `--hypothesis-seed`, look far deeper than a machine that tests everything has time for."""
 
 moments = st.floats(0, 20)
 actions = st.sampled_from(ACTIONS + BEGINNING)
@@ -155,6 +161,7 @@ class Trial:
         """Ids and instruments."""
         self.held_before: dict[str, Decimal] = {}
         self.number = 0
+        self.shifts = 0
 
     async def live(self, steps: list[tuple[float, str]], rest: float) -> None:
         for seconds, what in steps:
@@ -175,6 +182,8 @@ class Trial:
             await self.begin(what)
         elif what in MARKET:
             self.market(what)
+        elif what in SHIFTS:
+            await self.shift(SHIFTS[what])
         elif what == "roll back":
             if self.begun:
                 await self.floor.engine.roll_back(self.begun[-1][0], "the trial asked for it")
@@ -210,6 +219,14 @@ class Trial:
                 order.status = "CANCELED"
         elif self.begun:
             exchange.move(self.begun[-1][1], {"up": 111, "down": 89}.get(what, 100))
+
+    async def shift(self, shift: tuple[str, int, int]) -> None:
+        name, low, high = shift
+        self.shifts += 1
+        price = low + 5 * self.shifts % (high - low)
+        if self.begun:
+            change = BracketChange.model_validate({name: str(price)})
+            await self.floor.engine.modify(self.begun[-1][0], change)
 
     def fresh(self) -> str:
         self.number += 1
