@@ -24,6 +24,7 @@ from sidecar.orders.errors import (
     StoppingError,
     UnrecordedError,
 )
+from sidecar.orders.following import Following
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next, found_progress
@@ -40,6 +41,8 @@ _LOOK_SECONDS: Final = 1.0
 _TARGET_SECONDS: Final = 2.0
 """Pause before a cancel that was found not to be executed is sent again."""
 _PROGRESS_SECONDS: Final = 5.0
+_MOST_FOLLOWED: Final = 1000
+"""Working orders that a restart looks through for those at the market."""
 _CATCH_UP_SECONDS: Final = 2.0
 _FINISH_SECONDS: Final = 1.0
 """A disk that is full would be tried for ever: the next start asks the broker instead."""
@@ -87,10 +90,11 @@ class OrderQueue:
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
+        self._following = Following(self.look_again, clock)
         self._takes: set[asyncio.Task[Any]] = set()
         self._recalls: dict[str, asyncio.Task[bool]] = {}
         self._chores: set[asyncio.Task[Any]] = set()
-        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._looks: dict[str, asyncio.Task[bool]] = {}
         self._stopping = False
 
     # Start and stop
@@ -101,6 +105,9 @@ class OrderQueue:
         Before anybody can hand in or cancel an order: one that came in meanwhile would be taken over a second time.
         """
         self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
+        wanted = Wanted(brokers=(self.broker,), states=(OrderState.WORKING,), most=_MOST_FOLLOWED)
+        for order in await self._ledger.select(wanted):
+            self._follow(order)
         for order in await self._ledger.open_orders(self.broker):
             self._recorder.found(order)
             self._book.add(order)
@@ -145,6 +152,7 @@ class OrderQueue:
         """Cut short what is still under way, and write down what became of it; only after `wind_down`."""
         await self._pump.finish(_FINISH_SECONDS)
         await self._doubts.stop()
+        await self._following.stop()
         if self._chores:
             await asyncio.wait(self._chores, timeout=_FINISH_SECONDS)
         for chore in self._chores:
@@ -307,24 +315,36 @@ class OrderQueue:
         """An order that is open, as it is now."""
         return self._book.find(order_id)
 
-    async def look_again(self, order_id: str) -> None:
-        """Ask the broker how far a working order is, and record it; nothing happens where that cannot be found out."""
+    async def look_again(self, order_id: str) -> bool:
+        """Ask the broker how far a working order is, and record it; tells whether it may still change.
+
+        Nothing happens where that cannot be found out.
+        """
         look = self._looks.get(order_id)
         if look is None:
             look = self._looks[order_id] = self._chore(self._look_again(order_id))
             look.add_done_callback(lambda _: self._looks.pop(order_id, None))
-        await asyncio.shield(look)
+        return await asyncio.shield(look)
 
-    async def _look_again(self, order_id: str) -> None:
+    async def _look_again(self, order_id: str) -> bool:
         order = await self._ledger.find(order_id)
         if order is None or order.state is not OrderState.WORKING:
-            return
+            return False
         with suppress(Unanswered, LookupImpossible):
-            found = await self._gateway.look_up(order.request, placed_at=order.created_at, number=1)
+            known = order.broker_order_id
+            found = await self._gateway.look_up(
+                order.request, placed_at=order.created_at, number=1, order_id=known, routine=True
+            )
             told = None if found is None else found_progress(order, found, self.profile)
             if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
                 step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
                 await self._recorder.enter_and_save(order, step)
+        return not order.state.final
+
+    def _follow(self, order: Order) -> None:
+        """An order at the market ends by itself, and soon, whether anybody asks for it or not."""
+        if order.kind is Kind.ORDER and order.state is OrderState.WORKING and self.profile.at_market(order.request):
+            self._following.take(order.id)
 
     def reading(self) -> OrdersReading:
         """How many orders are in each state, and for how long the oldest has waited."""
@@ -359,6 +379,7 @@ class OrderQueue:
     def _forget(self, order: Order) -> None:
         """The disk knows how it ended, and whoever asks is told from there."""
         self._book.remove(order)
+        self._follow(order)
         if order.kind is Kind.CANCEL and order.state is OrderState.CANCELLED:
             self._chore(self._look_at_target(order))
 

@@ -7,7 +7,14 @@ from sidecar.brokers.groups import Link
 from sidecar.clock import Clock
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import ConflictError, OrderError, StoppingError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import (
+    ConflictError,
+    OrderError,
+    StoppingError,
+    UnknownOrderError,
+    UnnumberedError,
+    UnsupportedError,
+)
 from sidecar.orders.ledger import Wanted
 from sidecar.orders.operations.companions import bring
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
@@ -65,7 +72,7 @@ class Hands:
     async def _place(self, operation: Operation, leg: Leg, terms: OrderDraft) -> Taken:
         trace, urgent = operation.record.traceparent.encode() or None, leg.role in _URGENT
         if leg.link is None:
-            return await self.desk.place(terms, trace, urgent=urgent)
+            return await self.desk.place(terms, trace, urgent=urgent, watched=True)
         companions = [other.terms for other in operation.companions(leg) if other.terms is not None]
         return await self.desk.place_group(terms, companions, leg.link, trace, urgent=urgent)
 
@@ -97,6 +104,10 @@ class Hands:
             carrier = await self.desk.cancel(leg.order_id)
         except StoppingError:
             raise
+        except UnnumberedError as error:  # no attempt: it will be known what to cancel, or that there is nothing
+            leg.cancels -= 1
+            leg.cancelled_at, leg.reason = self.clock.now(), str(error)
+            return
         except OrderError as error:
             leg.cancelled_at, leg.reason = self.clock.now(), str(error)
             return
