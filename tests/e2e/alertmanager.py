@@ -59,7 +59,7 @@ class Alertmanager:
         ends = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < ends:
             try:
-                with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5):
+                with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=30):
                     return
             except OSError:
                 time.sleep(0.05)

@@ -51,7 +51,7 @@ def away(sidecar: Sidecar, broker: Simulated) -> Iterator[None]:
         call(sidecar, ping)
         return not condition(sidecar, broker.name)["can_trade"]
 
-    until(known, "maintenance noticed", 20)
+    until(known, "maintenance noticed")
     try:
         yield
     finally:
@@ -107,7 +107,7 @@ def call(
     all_headers = {"Content-Type": "application/json"} | shown | dict(headers or {})
     request = urllib.request.Request(f"{sidecar.url}{path}", data, all_headers, method=method)  # noqa: S310 - loopback
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
             return Told(answer.status, dict(answer.headers), answer.read())
     except urllib.error.HTTPError as error:
         with error:

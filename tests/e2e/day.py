@@ -135,7 +135,7 @@ def trace(headers: Any, trace_id: str) -> None:
 
 def call(sidecar: Sidecar, target: str, headers: dict[str, str] | None = None) -> HTTPMessage:
     """A plain GET; returns the answer's headers, whatever its status."""
-    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=10)
+    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=30)
     try:
         connection.request("GET", target, headers=headers or {})
         told = connection.getresponse()
@@ -149,7 +149,7 @@ def stream(sidecar: Sidecar) -> None:
     """Read the first line of a price stream and hang up."""
     target = f"{sidecar.url}/oanda/v3/accounts/{ACCOUNT}/pricing/stream?instruments=EUR_USD"
     request = urllib.request.Request(target, headers={"Authorization": f"Bearer {TOKEN}"})  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=10) as told:  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=30) as told:  # noqa: S310 - loopback
         assert told.readline()
 
 

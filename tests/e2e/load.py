@@ -62,7 +62,7 @@ class Load:
 
     def _trade(self, sidecar: Sidecar, number: int) -> None:
         unix, keeps = number % 2 == 0, number % 4 < 2
-        connection = UnixConnection(sidecar.socket) if unix else HTTPConnection("127.0.0.1", sidecar.tcp, timeout=10)
+        connection = UnixConnection(sidecar.socket) if unix else HTTPConnection("127.0.0.1", sidecar.tcp, timeout=30)
         order = 0
         while self._order(connection, f"load-{number}-{order}"):
             order += 1

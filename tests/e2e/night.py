@@ -176,7 +176,7 @@ def _over(night: Night, bot: str) -> bool:
 
 
 def _in_vain(prometheus: Prometheus) -> float:
-    with urllib.request.urlopen(f"{prometheus.url}/metrics", timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{prometheus.url}/metrics", timeout=30) as answer:  # noqa: S310 - loopback
         page = answer.read().decode()
     lines = [line for line in page.splitlines() if line.startswith("prometheus_notifications_errors_total{")]
     return sum(float(line.rpartition(" ")[2]) for line in lines)

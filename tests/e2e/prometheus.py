@@ -114,7 +114,7 @@ class Prometheus:
         ends = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < ends and self._process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):  # noqa: S310 - loopback
+                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=30):  # noqa: S310 - loopback
                     return
             except OSError:
                 time.sleep(0.05)

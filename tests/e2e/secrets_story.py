@@ -317,7 +317,7 @@ def provoke(story: Story, sidecar: Sidecar) -> None:
 def say(story: Story, sidecar: Sidecar, line: str, headers: dict[str, str], body: str) -> None:
     """One request by its method and target; what the sidecar itself answers is noted."""
     method, _, target = line.partition(" ")
-    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=10)
+    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=30)
     connection.request(method, target, body, headers)
     told = connection.getresponse()
     content = told.read().decode()
@@ -363,7 +363,7 @@ def run(*arguments: str) -> Ended:
 
 def get(url: str, headers: dict[str, str]) -> str:
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=10) as told:  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=30) as told:  # noqa: S310 - loopback
         text: str = told.read().decode()
     return text
 

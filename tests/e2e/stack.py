@@ -24,7 +24,7 @@ QUICK: dict[str, Any] = {
     "maintenance": {"base_seconds": 0.1, "max_seconds": 0.2, "jitter": 0.1, "consecutive_503": 10},
     "breaker": {"failures": 50, "recovery_seconds": 0.3},
 }
-START_SECONDS = 20.0
+START_SECONDS = 90.0
 KEY, SECRET, TOKEN = "demo-key", "demo-secret", "demo-token"
 ACCOUNT = "101-001-1234567-001"
 
@@ -94,7 +94,7 @@ class Child:
             raise
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
+def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Wait until something is true."""
     ends = time.monotonic() + seconds
     while not true():
@@ -121,7 +121,7 @@ def fetch(url: str, body: Any = None, method: str | None = None, token: str = ""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
         return json.loads(answer.read() or b"null")
 
 
@@ -213,7 +213,7 @@ class Sidecar:
 
     def metrics(self) -> str:
         """The metrics page."""
-        with urllib.request.urlopen(self.metrics_url, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(self.metrics_url, timeout=30) as answer:  # noqa: S310 - loopback
             text: str = answer.read().decode()
         return text
 
@@ -246,7 +246,7 @@ class Sidecar:
 
     def audited(self, client_id: str) -> list[dict[str, Any]]:
         """The audit lines about one order, waited for: they are written off the call's path."""
-        ends = time.monotonic() + 5
+        ends = time.monotonic() + 30
         while time.monotonic() < ends:
             found = [line for line in self.audit_lines() if client_id in json.dumps(line.get("order", {}))]
             if found:

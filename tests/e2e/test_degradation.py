@@ -46,7 +46,7 @@ def test_a_read_that_is_remembered_says_so(careful: Sidecar, binance: Simulated)
     del binance
     told = []
     for _ in range(2):
-        with urllib.request.urlopen(f"{careful.url}/binance/fapi/v1/time", timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{careful.url}/binance/fapi/v1/time", timeout=30) as answer:  # noqa: S310 - loopback
             told.append((json.loads(answer.read()), answer.headers["Sidecar-Fate"], answer.headers["Age"]))
     (first, fate, age), (again, fate_again, age_again) = told
     assert (fate, age) == ("ok; attempts=1", None)

@@ -30,7 +30,7 @@ class Told:
 
 def send(sidecar: Sidecar, client_id: str, key: str) -> Told:
     """An order with a key, and everything that the bot is told."""
-    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=20)
+    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=30)
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", "Idempotency-Key": key}
     connection.request("POST", PATH, json.dumps(market_order(client_id)), headers)
     answer = connection.getresponse()

@@ -99,7 +99,7 @@ def test_an_order_in_doubt_stays_an_error_until_a_person_has_looked(
 
 
 def _called(sidecar: Sidecar, status: int) -> None:
-    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=10)
+    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=30)
     try:
         connection.request("GET", "/mine/x")
         told = connection.getresponse()

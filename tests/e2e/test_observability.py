@@ -79,7 +79,7 @@ def test_promtool_finds_nothing_to_complain_of(day: Day) -> None:
 def test_the_other_format_is_parsed_strictly_and_says_the_same(day: Day) -> None:
     url = day.sidecar.metrics_url
     request = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text"})  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=10) as told:  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=30) as told:  # noqa: S310 - loopback
         page = told.read().decode()
     families: Callable[[str], Any] = text_string_to_metric_families
     names = {sample.name for family in families(page) for sample in family.samples}

@@ -260,7 +260,7 @@ def _command(sidecar: Sidecar, *arguments: str) -> tuple[int, str]:
 
 
 def _listen(sidecar: Sidecar, order_id: str, events: list[str], begun: threading.Event) -> None:
-    connection = UnixConnection(sidecar.socket, timeout=20)
+    connection = UnixConnection(sidecar.socket, timeout=30)
     connection.request("GET", f"/v1/orders/{order_id}/events", headers={"Authorization": f"Bearer {DOOR}"})
     stream: Any = connection.getresponse()
     while line := stream.readline():

@@ -46,7 +46,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, _oanda: Simulated) -> Iter
 def probe(sidecar: Sidecar, path: str) -> tuple[int, str]:
     """A health endpoint's status and word; status 0 when nobody listens."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{sidecar.scrape}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{sidecar.scrape}/{path}", timeout=30) as answer:
             return answer.status, answer.read().decode().strip()
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -75,7 +75,7 @@ class SlowCall:
         self._thread.join()
 
     def _run(self) -> None:
-        connection = HTTPConnection("127.0.0.1", self.sidecar.tcp, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.sidecar.tcp, timeout=30)
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         connection.request("POST", PATH, json.dumps(market_order("slow")), headers)
         answer = connection.getresponse()

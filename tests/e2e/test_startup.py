@@ -50,7 +50,7 @@ def state(sidecar: Sidecar) -> str:
 
 def read(sidecar: Sidecar) -> int:
     """What a bot is answered that reads its account, with a made-up key of its own at OANDA."""
-    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=10)
+    connection = HTTPConnection("127.0.0.1", sidecar.tcp, timeout=30)
     connection.request("GET", READ, headers={"Proxy-Authorization": f"Bearer {DOOR}", "Authorization": "Bearer none"})
     answer = connection.getresponse()
     answer.read()

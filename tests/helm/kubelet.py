@@ -22,7 +22,7 @@ from tests.helm.chart import Object
 Commands = Mapping[str, Sequence[str]]
 """What the images start, by container."""
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 SIDECAR = (sys.executable, "-m", "sidecar")
 ROOT = Path(__file__).parents[2]
 

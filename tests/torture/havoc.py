@@ -29,7 +29,7 @@ _STUMBLE_CHANCE = 0.25
 _METHODS = ("POST", "POST", "POST", "DELETE", "PUT", "GET", "")
 
 
-def patiently(ask: Callable[[], None], seconds: float = 10.0) -> None:
+def patiently(ask: Callable[[], None], seconds: float = 60.0) -> None:
     """Steer a simulator, which may be refusing connections just now."""
     ends = time.monotonic() + seconds
     while True:
