@@ -105,9 +105,11 @@ class Statistics(BaseModel):
     partially_completed: int
     failed: int
     rolled_back: int
-    success_rate: float | None = Field(description="The share of the ended ones that were completed, if any has ended.")
+    success_rate: float | None = Field(
+        None, description="The share of the ended ones that were completed, if any has ended."
+    )
     recovery_attempts: int = Field(description="Operations that met with trouble.")
-    recovery_success_rate: float | None = Field(description="The share of those ended that did not fail.")
+    recovery_success_rate: float | None = Field(None, description="The share of those ended that did not fail.")
 
 
 class AllStatistics(BaseModel):

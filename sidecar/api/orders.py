@@ -176,7 +176,7 @@ class _Orders:
 
     async def cancel(self, asked: Asked) -> Answer:
         try:
-            order = await self._desk.cancel(asked.params["order"])
+            order = await self._desk.cancel(asked.params["order"], header(asked.headers, b"traceparent"))
         except (OrderError, StoreError) as error:
             raise refused(error) from error
         return as_json(view(order), brief=True) if order.state.final else accepted(order, known=False)

@@ -28,7 +28,7 @@ from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
-from sidecar.telemetry.context import new_trace, parse_traceparent
+from sidecar.telemetry.context import linked_to, new_trace, parse_traceparent
 from sidecar.telemetry.events import Bus, DegradationChanged, TraceContext, trail
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
@@ -200,6 +200,7 @@ class Gateway:
         tracestate: bytes | None = None,
         gone: Callable[[], bool] = lambda: False,
         expires_at: float | None = None,
+        link: bytes | None = None,
     ) -> Result:
         """Carry one call and tell, in one event, what became of it, also when it is cancelled or fails in here.
 
@@ -207,9 +208,10 @@ class Gateway:
 
         `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
         caller has hung up: an order that is still waiting then is not sent any more. `expires_at`: Unix seconds after
-        which nothing is sent any more, though an answer may come later.
+        which nothing is sent any more, though an answer may come later. `link`: the `traceparent` of what it has to do
+        with in another trace.
         """
-        trace = parse_traceparent(traceparent, tracestate)
+        trace = linked_to(parse_traceparent(traceparent, tracestate), link)
         call = self._call(request, deadline_seconds, trace, gone)
         if expires_at is not None:
             call.intent = replace(call.intent, expires_at=expires_at)

@@ -57,9 +57,9 @@ def withdraw(target: Target, path: str) -> bytes:
     return _exchange(target, "DELETE", path)
 
 
-def order(target: Target, path: str, body: Mapping[str, Any]) -> bytes:
+def order(target: Target, path: str, body: Mapping[str, Any] | None = None) -> bytes:
     """The body of a successful POST. Raises `AskError`."""
-    return _exchange(target, "POST", path, json.dumps(body).encode())
+    return _exchange(target, "POST", path, None if body is None else json.dumps(body).encode())
 
 
 def _exchange(

@@ -7,7 +7,7 @@ arguments and returns the exit status.
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import Action, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "check": "tell what is wrong with a configuration, or what it would run",
         "status": "ask a running sidecar how it and its brokers are",
         "orders": "see the orders that the sidecar carries, and take them back",
+        "operations": "see orders that belong together, and undo them",
         "top": "watch a running sidecar live",
         "errors": "what went wrong, what lasts, and what comes after what",
         "alerts": "try out whether notifications arrive",
@@ -34,6 +35,9 @@ INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells tell it."""
 BROKEN_PIPE: Final = 141
 """Exit status when whoever read the output has gone."""
+
+_INDENT: Final = 4
+"""By how many columns argparse indents a command."""
 
 _EPILOG: Final = """\
 a first try, in three terminals:
@@ -73,12 +77,21 @@ def _run(arguments: Sequence[str]) -> int:
     return status
 
 
+class _Formatter(RawDescriptionHelpFormatter):
+    """Keeps each command and its words on one line: argparse does not count how far it indents commands."""
+
+    def add_argument(self, action: Action) -> None:
+        """Leave room for the longest command."""
+        super().add_argument(action)
+        self._action_max_length = max(self._action_max_length, _INDENT + max(map(len, COMMANDS)))
+
+
 def _parser(chosen: str | None) -> ArgumentParser:
     parser = ArgumentParser(
         prog="sidecar",
         description="Stands between a trading bot and its brokers: limits, retries safely, breaks circuits, tells all.",
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"sidecar {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")

@@ -49,14 +49,14 @@ def page(order: OrderView) -> str:
         ("reason", order.reason),
         ("ATTENTION", _LOOK if order.may_have_been_executed else ""),
     ]
-    parts = [f"{order.kind} {order.id}: {told(order.state)}", *(_field(name, value) for name, value in rows if value)]
+    parts = [f"{order.kind} {order.id}: {told(order.state)}", *(field(name, value) for name, value in rows if value)]
     return "\n".join([*parts, "", *map(step, order.changes or ())])
 
 
 def step(change: ChangeView) -> str:
     """One line of an order's life, and more where the reason is long."""
-    head = f"{_short(change.at)}  {told(change.state).ljust(_STATE_WIDTH)}  "
-    return _wrapped(head, change.reason)
+    head = f"{short(change.at)}  {told(change.state).ljust(_STATE_WIDTH)}  "
+    return wrapped(head, change.reason)
 
 
 def told(state: OrderState) -> str:
@@ -73,17 +73,23 @@ def clipped(text: str, width: int) -> str:
 def _row(order: OrderView) -> Row:
     what = order.instrument if order.kind == "order" else f"{order.kind} {order.instrument}"
     place = (clipped(order.broker, _BROKER_WIDTH), clipped(what, _WHAT_WIDTH))
-    return (_short(order.updated_at), told(order.state), *place, printable(order.id))
+    return (short(order.updated_at), told(order.state), *place, printable(order.id))
 
 
-def _short(moment: float) -> str:
+def short(moment: float) -> str:
+    """A moment without its year."""
+    """A moment without its year."""
     return clock(moment)[_YEAR:]
 
 
-def _field(name: str, value: str) -> str:
-    return _wrapped(f"{_INDENT}{name.ljust(_NAME_WIDTH)}", value)
+def field(name: str, value: str) -> str:
+    """A line of a page, and more where the value is long."""
+    """A line of a page, and more where the value is long."""
+    return wrapped(f"{_INDENT}{name.ljust(_NAME_WIDTH)}", value)
 
 
-def _wrapped(head: str, text: str) -> str:
+def wrapped(head: str, text: str) -> str:
+    """The text behind its head, on as many lines as it takes."""
+    """The text behind its head, on as many lines as it takes."""
     lines = textwrap.wrap(printable(text), WIDTH - len(head)) or [""]
     return f"\n{' ' * len(head)}".join([head + lines[0], *lines[1:]]).rstrip()

@@ -51,6 +51,7 @@ class Carrier:
             request,
             deadline_seconds=self.deadline_seconds,
             traceparent=order.traceparent,
+            link=order.link,
             gone=lambda: bool(order.recalled),
             expires_at=order.expires_at,
         )

@@ -278,7 +278,7 @@ class OrderDesk:
             if not await queue.take_back(order, "cancelled by its bot before it was sent"):
                 queue.stop_sending(order, "cancelled by its bot before it was executed")
 
-    async def cancel(self, order_id: str) -> Order:
+    async def cancel(self, order_id: str, traceparent: bytes | None = None) -> Order:
         """Take an order back, or let a cancel follow it; returns what carries the cancel out. Raises OrderError."""
         order = (await self.account(order_id)).order
         queue = self._queue(order.broker)
@@ -298,7 +298,8 @@ class OrderDesk:
             words = f"not cancelled: {order.broker} has told no id of order {order.id}, and cancels by nothing else"
             raise self._unsupported(order.broker, words)
         cancel = self._order(queue, Kind.CANCEL, order.client_id, request, queue.settings.ttl_seconds)
-        cancel.lane = order.lane
+        cancel.lane, cancel.traceparent = order.lane, traceparent
+        cancel.link = order.traceparent if order.traceparent != traceparent else None
         return (await queue.take(cancel)).order
 
     async def _numbered(self, queue: OrderQueue, order: Order) -> Order:

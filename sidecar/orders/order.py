@@ -68,6 +68,8 @@ class Order:
     """Whether a position that is open now depends on it: taken also into a full queue, and sent before its lane's."""
     traceparent: bytes | None = None
     """Of the call by which it came: its transmissions belong to the same trace."""
+    link: bytes | None = None
+    """A cancel's: the `traceparent` of the call by which the order came that it is for."""
     recalled: str = ""
     """Why it is not sent any more, from the moment that somebody says so; in memory alone."""
 
@@ -102,6 +104,8 @@ def intent_text(order: Order) -> str:
         told["urgent"] = True
     if order.traceparent is not None:
         told["traceparent"] = order.traceparent.decode("latin-1")
+    if order.link is not None:
+        told["link"] = order.link.decode("latin-1")
     return json.dumps(told, separators=(",", ":"))
 
 
@@ -131,7 +135,7 @@ def from_row(row: tuple[Any, ...]) -> Order:
     told = json.loads(intent)
     headers = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in told["headers"])
     request = Request(told["method"], told["target"], headers, base64.b64decode(told["body"]))
-    trace = told.get("traceparent")
+    trace, link = told.get("traceparent"), told.get("link")
     return Order(
         id=id_,
         broker=broker,
@@ -152,6 +156,7 @@ def from_row(row: tuple[Any, ...]) -> Order:
         guard=_guard(told.get("guard")),
         urgent=told.get("urgent", False),
         traceparent=None if trace is None else trace.encode("latin-1"),
+        link=None if link is None else link.encode("latin-1"),
     )
 
 

@@ -4,6 +4,7 @@ Follows W3C Trace Context. What cannot be understood begins a new trace; it neve
 """
 
 import re
+from dataclasses import replace
 from random import getrandbits
 
 from sidecar.telemetry.events import TraceContext
@@ -28,6 +29,22 @@ def parse_traceparent(value: str | bytes | None, state: str | bytes | None = Non
                 state=_state(state),
             )
     return new_trace()
+
+
+def linked_to(trace: TraceContext, traceparent: bytes | None) -> TraceContext:
+    """The context, with a link to the span that `traceparent` names; the same where it names none."""
+    other = parse_traceparent(traceparent)
+    return replace(trace, links=((other.trace_id, other.parent_id),)) if other.parent_id else trace
+
+
+def traceparent_of(trace: TraceContext, span_id: int) -> str:
+    """The `traceparent` by which others hang their spans from this one."""
+    return f"00-{trace.trace_id:032x}-{span_id:016x}-{int(trace.sampled):02x}"
+
+
+def new_span_id() -> int:
+    """An id for a span that others are to hang from."""
+    return getrandbits(64) or 1
 
 
 def new_trace() -> TraceContext:

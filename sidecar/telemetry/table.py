@@ -22,6 +22,8 @@ class InTrace(StrEnum):
     """Attributes of the attempt's span."""
     SPAN_EVENT = "span_event"
     """A span event on the call's or the attempt's span."""
+    OPERATION_SPAN = "operation_span"
+    """A span of an operation, outside of any call."""
     ABSENT = "absent"
     """It happens outside of any call."""
 
@@ -85,6 +87,7 @@ SEEN: Mapping[type, Seen] = {
     events.OperationChanged: Seen(("sidecar_operation_results_total",), audit=True, log=True),
     events.OperationStep: Seen(("sidecar_operation_steps_total",), audit=True),
     events.OperationRecovery: Seen(("sidecar_operation_recoveries_total",), audit=True),
+    events.OperationTraced: Seen(trace=InTrace.OPERATION_SPAN),
     events.PositionUnprotected: Seen(("sidecar_positions_unprotected_total",), audit=True, log=True),
     events.CallRefused: Seen(("sidecar_refused_requests_total",), audit=True, log=True),
     events.StreamOpened: Seen(("sidecar_streams_open", "sidecar_stream_reconnects_total"), audit=True, log=True),

@@ -113,7 +113,7 @@ def _venue(name: str, _in_front: Sidecar, binance: Simulated, oanda: Simulated) 
     return Venue(oanda, _in_front, where, "100", "1.10000", "0.90000", "1.30000")
 
 
-def test_a_bracket_is_in_place_and_its_target_ends_it(venue: Venue) -> None:
+def test_a_bracket_is_in_place_and_moved_and_its_target_ends_it(venue: Venue) -> None:
     told = venue.ask(venue.bracket())
     assert (told["state"], told["settled"]) == ("in_progress", True), told
     assert {leg["name"]: leg["state"] for leg in told["legs"]} == {
@@ -121,6 +121,15 @@ def test_a_bracket_is_in_place_and_its_target_ends_it(venue: Venue) -> None:
         "stop2": "working",
         "target3": "working",
     }
+    nearer = f"{float(venue.middle) * 0.9:.{len(venue.middle.partition('.')[2])}f}"
+    fetch(f"{venue.sidecar.url}/v1/operations/{told['id']}/modify", {"stop_price": nearer}, token=DOOR)
+    told = venue.ask(told)
+    assert (told["stop"]["name"], told["stop"]["state"], float(told["stop_price"])) == (
+        "stop4",
+        "working",
+        float(nearer),
+    )
+    assert {leg["name"]: leg["state"] for leg in told["legs"]}["stop2"] == "cancelled"
     venue.move(venue.high, 0.02)
     told = venue.ask(told, "wait=20&until=final")
     assert (told["state"], told["stop"]["state"], told["target"]["state"]) == ("completed", "cancelled", "filled"), told

@@ -33,7 +33,7 @@ RETRIED = replace(
 
 
 def spans_of(
-    *calls: CallFinished, telemetry: Telemetry = TELEMETRY, environment: Mapping[str, str] | None = None
+    *calls: Event, telemetry: Telemetry = TELEMETRY, environment: Mapping[str, str] | None = None
 ) -> list[ReadableSpan]:
     """What is exported when these calls finish."""
     exporter = InMemorySpanExporter()
@@ -98,6 +98,24 @@ def test_the_bots_trace_is_continued_with_its_state() -> None:
     assert (span.parent.span_id, span.parent.is_remote) == (BOT_SPAN_ID, True)
     assert span.context.trace_id == TRACE_ID
     assert span.context.trace_state.to_header() == "vendor=1"
+
+
+def test_what_has_to_do_with_a_call_in_another_trace_is_a_link() -> None:
+    span = call_span(replace(CALL, trace=TraceContext(TRACE_ID, 0, sampled=True, links=((77, 5),))))
+    assert [(link.context.trace_id, link.context.span_id) for link in span.links] == [(77, 5)]
+
+
+def test_an_operation_is_a_span_at_its_beginning_and_linked_ones_afterwards() -> None:
+    ended = SAMPLES[events.OperationTraced]
+    assert isinstance(ended, events.OperationTraced)
+    begun = replace(ended, part="begun", trace=TraceContext(TRACE_ID, BOT_SPAN_ID, sampled=True))
+    first, last = spans_of(begun, ended)
+    assert (first.context.span_id, first.parent and first.parent.span_id) == (7, BOT_SPAN_ID)
+    assert (first.start_time, first.end_time) == (nanoseconds(T0 + 9), nanoseconds(T0 + 9))
+    assert [link.context for link in last.links] == [last.parent]
+    assert (last.parent and last.parent.span_id, last.context.trace_id) == (7, TRACE_ID)
+    assert (last.start_time, last.end_time) == (nanoseconds(T0), nanoseconds(T0 + 9))
+    assert last.status.status_code is StatusCode.ERROR
 
 
 def test_spans_carry_the_times_of_what_they_stand_for() -> None:

@@ -39,8 +39,10 @@ from sidecar.orders.operations.kinds import GROUPED, grouped, needed, settled
 from sidecar.orders.operations.model import UNDO, Leg, Native, Operation, Record, Role
 from sidecar.orders.operations.moves import Shift
 from sidecar.orders.operations.runner import Runner
+from sidecar.orders.operations.tracing import begun
 from sidecar.orders.order import Kind, Order
 from sidecar.store import StoreError
+from sidecar.telemetry.context import new_span_id, parse_traceparent, traceparent_of
 from sidecar.telemetry.events import Bus, OperationChanged, OrderStateChanged
 from sidecar.telemetry.state import OperationsReading
 from sidecar.words import OperationState, OperationType, OrderState, OrderType
@@ -133,13 +135,13 @@ class OperationEngine:
         """
         if self._stopping:
             raise ClosingError("not begun: the sidecar is being stopped")
-        now = self._clock.now()
+        now, asked_by, span_id = self._clock.now(), parse_traceparent(traceparent), new_span_id()
         operation = Operation(
             id=f"{self._rng.getrandbits(_ID_BITS):020x}",
             intent=draft,
             created_at=now,
             updated_at=now,
-            record=Record(traceparent="" if traceparent is None else traceparent.decode("latin-1")),
+            record=Record(traceparent=traceparent_of(asked_by, span_id)),
         )
         known = await self._known(draft)
         if known is not None:
@@ -162,6 +164,7 @@ class OperationEngine:
         self._bus.emit(
             OperationChanged(operation.broker, operation.id, operation.type, None, OperationState.PENDING, "")
         )
+        self._bus.emit(begun(operation, asked_by))
         self._begin(self._runner(operation, resumes=False))
         return operation, False
 

@@ -98,10 +98,10 @@ class Hands:
             leg.taken_back = True
             leg.filled = max(leg.filled, order.filled or NOTHING)
 
-    async def cancel(self, leg: Leg) -> None:
+    async def cancel(self, leg: Leg, traceparent: bytes | None) -> None:
         """Take an order back. Raises StoppingError, StoreError."""
         try:
-            carrier = await self.desk.cancel(leg.order_id)
+            carrier = await self.desk.cancel(leg.order_id, traceparent)
         except StoppingError:
             raise
         except UnnumberedError as error:  # no attempt: it will be known what to cancel, or that there is nothing

@@ -194,6 +194,15 @@ class Operation(BaseModel):
         """How much the open legs of these roles may still trade."""
         return sum((leg.left for leg in self.legs(*roles)), NOTHING)
 
+    def copied(self) -> "Operation":
+        """One that can be changed while this one stays as it is; what was asked for is shared, and never changes."""
+        record = self.record.model_copy()
+        for name, value in self.record:
+            if isinstance(value, list | dict):
+                setattr(record, name, value.copy())
+        record.legs = [leg.model_copy() for leg in record.legs]
+        return self.model_copy(update={"record": record})
+
     def wanted(self, role: Role) -> Decimal | None:
         """Where a bracket's stop or target is to stand; None for no target."""
         asked = getattr(self.intent, f"{role}_price", None)

@@ -16,6 +16,7 @@ from sidecar.orders.operations.kinds import decide, exposed
 from sidecar.orders.operations.model import Operation, Role
 from sidecar.orders.operations.moves import Alarm, Cancel, End, Keep, Moment, Move, Note, Place, Shift, Unwind, Wait
 from sidecar.orders.operations.planning import planned, spoken
+from sidecar.orders.operations.tracing import traced
 from sidecar.store import StoreClosedError, StoreError
 from sidecar.telemetry.events import (
     Bus,
@@ -100,8 +101,9 @@ class Runner:
     async def _round(self) -> None:
         if self._resumes:
             step = Step(self._clock.now(), "resume", "the sidecar was started again")
-            await self._recovering(self._copy(), "resumed", step)
+            await self._recovering(self.operation.copied(), "resumed", step)
             self._resumes = False
+            self._bus.emit(traced(self.operation, "resumed", self._clock.now()))
         await self._refresh()
         if self._asked and not self.operation.record.unwinding:
             await self._act(Unwind(self._asked))
@@ -131,7 +133,7 @@ class Runner:
     async def _refresh(self) -> None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         look = monotonic >= self._look_at
-        changed = self._copy()
+        changed = self.operation.copied()
         legs = changed.record.legs
         fresh = Moment(now, self._policy).fresh(changed)
         steps = await self._handed_in(changed, companions=False, fresh=fresh)
@@ -179,7 +181,7 @@ class Runner:
     # What is done for it
 
     async def _act(self, move: Move) -> None:
-        changed, now = self._copy(), self._clock.now()
+        changed, now = self.operation.copied(), self._clock.now()
         record = changed.record
         match move:
             case Place():
@@ -232,14 +234,15 @@ class Runner:
         if changed.state is OperationState.PENDING:
             changed.state = OperationState.IN_PROGRESS
         await self._write(changed, [Step(self._clock.now(), "cancel", f"{name}: attempt {leg.cancels}")])
-        changed = self._copy()
+        changed = self.operation.copied()
         leg = next(leg for leg in changed.record.legs if leg.name == name)
-        await self._hands.cancel(leg)
+        await self._hands.cancel(leg, changed.record.traceparent.encode() or None)
         await self._write(changed, [])
 
     async def _end(self, changed: Operation, move: End) -> None:
         changed.state, changed.record.reason = move.state, move.reason
         await self._write(changed, [])
+        self._bus.emit(traced(changed, "ended", self._clock.now()))
         if changed.record.recoveries:
             result = "succeeded" if move.state in _GOOD else "failed"
             self._bus.emit(
@@ -274,9 +277,6 @@ class Runner:
             )
 
     # The record
-
-    def _copy(self) -> Operation:
-        return self.operation.model_copy(deep=True)
 
     async def _write(self, changed: Operation, steps: list[Step]) -> None:
         was = self.operation.state

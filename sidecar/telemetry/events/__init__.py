@@ -38,11 +38,13 @@ from sidecar.telemetry.events.limits import (
     LimitWaited,
 )
 from sidecar.telemetry.events.operations import (
+    OPERATION_PARTS,
     OPERATION_RECOVERIES,
     OPERATION_STEPS,
     OperationChanged,
     OperationRecovery,
     OperationStep,
+    OperationTraced,
     PositionUnprotected,
 )
 from sidecar.telemetry.events.orders import ORDER_REFUSALS, OrderRefused, OrdersRecovering, OrderStateChanged
@@ -52,6 +54,7 @@ from sidecar.telemetry.events.trail import CallFinished, Event, Stamped, Trail, 
 
 __all__ = [
     "NOTIFICATION_RESULTS",
+    "OPERATION_PARTS",
     "OPERATION_RECOVERIES",
     "OPERATION_STEPS",
     "ORDER_REFUSALS",
@@ -86,6 +89,7 @@ __all__ = [
     "OperationChanged",
     "OperationRecovery",
     "OperationStep",
+    "OperationTraced",
     "OperationalStateChanged",
     "OrderLookedUp",
     "OrderRefused",

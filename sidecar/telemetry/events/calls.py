@@ -111,3 +111,5 @@ class TraceContext:
     """The bot's own decision; False when it sent none."""
     state: str = ""
     """The `tracestate` header, passed on to the exported spans untouched."""
+    links: tuple[tuple[int, int], ...] = ()
+    """What has to do with the call though it is in another trace: trace and span ids."""

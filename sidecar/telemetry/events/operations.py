@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sidecar.telemetry.events.calls import TraceContext
 from sidecar.words import OperationState, OperationType
 
 
@@ -52,6 +53,28 @@ class OperationRecovery:
 
 
 OPERATION_RECOVERIES = ("attempted", "succeeded", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class OperationTraced:
+    """A part of an operation's trace, from which the calls of its orders hang: for traces alone."""
+
+    broker: str
+    operation: str
+    type: OperationType
+    part: str
+    """One of `OPERATION_PARTS`."""
+    trace: TraceContext
+    """Of the call by which it was asked for, where it is begun; of its beginning afterwards."""
+    span_id: int
+    """Of its beginning's span."""
+    state: OperationState
+    began: float
+    """Unix seconds, like the next one."""
+    at: float
+
+
+OPERATION_PARTS = ("begun", "resumed", "ended")
 
 
 @dataclass(frozen=True, slots=True)

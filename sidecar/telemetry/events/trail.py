@@ -33,7 +33,13 @@ from sidecar.telemetry.events.limits import (
     LimitThreshold,
     LimitWaited,
 )
-from sidecar.telemetry.events.operations import OperationChanged, OperationRecovery, OperationStep, PositionUnprotected
+from sidecar.telemetry.events.operations import (
+    OperationChanged,
+    OperationRecovery,
+    OperationStep,
+    OperationTraced,
+    PositionUnprotected,
+)
 from sidecar.telemetry.events.orders import OrderRefused, OrdersRecovering, OrderStateChanged
 from sidecar.telemetry.events.process import LastRunTold, Reloaded, Started, Stopped
 from sidecar.telemetry.events.streams import StreamClosed, StreamMessages, StreamOpened
@@ -104,6 +110,7 @@ Event = (
     | OperationChanged
     | OperationStep
     | OperationRecovery
+    | OperationTraced
     | PositionUnprotected
     | CallRefused
     | StreamOpened

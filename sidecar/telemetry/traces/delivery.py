@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from sidecar.telemetry.events import CallFinished
+from sidecar.telemetry.events import CallFinished, OperationTraced
 from sidecar.telemetry.state import BrokerShape
 from sidecar.telemetry.traces.file import FileExporter
 from sidecar.telemetry.traces.readings import SpanReadings
@@ -103,7 +103,13 @@ class Delivery:
 
     def deliver(self, call: CallFinished) -> None:
         """Queue the spans of a call: all of them or, when there is no room, none."""
-        spans = self._writer.write(call)
+        self._queue(self._writer.write(call))
+
+    def deliver_operation(self, event: OperationTraced) -> None:
+        """Queue the span of a part of an operation, unless there is no room."""
+        self._queue([self._writer.write_operation(event)])
+
+    def _queue(self, spans: list[ReadableSpan]) -> None:
         waiting = self._accepted - self._exporter.exported - self._exporter.failed
         if waiting + len(spans) > self._queue_spans:
             self._dropped += len(spans)

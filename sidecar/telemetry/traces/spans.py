@@ -15,10 +15,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event as SpanEvent
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from sidecar.telemetry.events import AttemptFinished, CallFinished, Stamped, TraceContext
+from sidecar.telemetry.events import AttemptFinished, CallFinished, OperationTraced, Stamped, TraceContext
 from sidecar.telemetry.state import BrokerShape
+from sidecar.telemetry.traces.operations import operation_span
 from sidecar.telemetry.traces.steps import STEP_NAMES, Attributes, caused_by_an_answer, step_attributes
 from sidecar.words import Outcome
 
@@ -58,6 +59,7 @@ class SpanWriter:
                 parent=_bot(call.trace, state),
                 resource=self._resource,
                 attributes=_call_attributes(call),
+                links=[Link(SpanContext(*other, is_remote=True, trace_flags=_SAMPLED)) for other in call.trace.links],
                 events=steps[0],
                 kind=SpanKind.SERVER,
                 status=_UNSET if call.outcome in _FINE_FOR_A_SERVER else _ERROR,
@@ -67,6 +69,10 @@ class SpanWriter:
             )
         )
         return spans
+
+    def write_operation(self, event: OperationTraced) -> ReadableSpan:
+        """The span of a part of an operation."""
+        return operation_span(event, self._resource, self._scope)
 
     def _attempt(
         self,

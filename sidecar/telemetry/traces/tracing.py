@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sidecar.config.model import Telemetry
-from sidecar.telemetry.events import Bus, CallFinished
+from sidecar.telemetry.events import Bus, CallFinished, OperationTraced
 from sidecar.telemetry.state import BrokerShape
 from sidecar.telemetry.traces.readings import SpanReadings
 from sidecar.telemetry.traces.sampling import Sampling
@@ -54,9 +54,10 @@ class Traces:
         return self._delivery is not None and self._sampling.traced(call)
 
     def subscribe(self, bus: Bus) -> None:
-        """Listen to calls; to nothing when tracing is off."""
+        """Listen to calls and operations; to nothing when tracing is off."""
         if self._delivery is not None:
             bus.subscribe(CallFinished, self._on_call)
+            bus.subscribe(OperationTraced, self._delivery.deliver_operation)
 
     def readings(self) -> SpanReadings:
         """How the export fares."""
