@@ -179,7 +179,11 @@ STOP_REPORT = REPORT | {"clientOrderId": "op-1-stop2", "side": "SELL"}
 def listed(request: Request, **first: Any) -> dict[str, Any]:
     entry = REPORT | {"clientOrderId": "op-1-entry1"} | first
     asked = parameters(request)
-    exits = [STOP_REPORT | {"clientOrderId": asked[name], "status": "PENDING_NEW"} for name in asked if "Above" in name]
+    exits = [
+        STOP_REPORT | {"clientOrderId": asked[name], "status": "PENDING_NEW"}
+        for name in asked
+        if name.endswith("AboveClientOrderId")
+    ]
     return {"orderListId": 1, "listClientOrderId": asked["listClientOrderId"], "orderReports": [*exits, entry]}
 
 
@@ -201,6 +205,19 @@ def test_the_answer_to_a_list_tells_of_its_first_order(first: dict[str, Any], st
 def test_an_answer_that_does_not_name_the_first_order_says_nothing_of_it() -> None:
     request = grouping("binance-spot").express_group(group("binance-spot"))
     assert SPOT.progress(request, answer(200, listed(request, clientOrderId="another", status="FILLED"))) is None
+
+
+def test_the_audit_log_keeps_what_each_order_of_a_group_is_for() -> None:
+    request = grouping("binance-spot").express_group(group("binance-spot"))
+    facts = SPOT.facts(request, answer(200, listed(request, status="FILLED")))
+    assert (facts.symbol, facts.request["workingPrice"], facts.request["pendingBelowStopPrice"]) == (
+        "BTCUSDT",
+        "1.1",
+        "0.9",
+    )
+    assert facts.response["status"] == "PENDING_NEW,FILLED"
+    facts = OANDA.facts(grouping("oanda").express_group(group("oanda")), None)
+    assert (facts.request["stopLossOnFill.price"], facts.request["takeProfitOnFill.price"]) == ("0.9", "1.3")
 
 
 def test_a_refused_list_is_a_refused_order() -> None:
