@@ -54,4 +54,31 @@ def steps() -> Line:
             "Operations that were tried again, undone or resumed after a restart, and how they ended.",
             Query(BROKER.rate("sidecar_operation_recoveries_total", "broker, result"), "{{broker}} {{result}}"),
         ),
+        lines(
+            "Operations begun",
+            "ops",
+            "Operations that bots asked for and that were taken.",
+            Query(BROKER.rate("sidecar_operations_started_total", "broker, type"), "{{broker}} {{type}}"),
+        ),
+        number(
+            "Success of operations",
+            "percentunit",
+            "The share of the operations ended in the shown time that were completed.",
+            Query(_good("sidecar_operation_results_total", 'result="completed"', ""), "{{broker}} {{type}}"),
+        ),
+        number(
+            "Trouble mended",
+            "percentunit",
+            "The share of the operations in trouble, ended in the shown time, that did not fail.",
+            Query(
+                _good("sidecar_operation_recoveries_total", 'result="succeeded"', 'result!="attempted"'),
+                "{{broker}} {{type}}",
+            ),
+        ),
+        widths=(6, 6, 6, 3, 3),
     )
+
+
+def _good(metric: str, good: str, ended: str) -> str:
+    """The share of the good ones; nothing, rather than 0, where none has ended."""
+    return f"{BROKER.rise(metric, 'broker, type', good)} / ({BROKER.rise(metric, 'broker, type', ended)} > 0)"

@@ -214,7 +214,7 @@ class _Operations:
             counts = await self._engine.counts()
         except StoreError as error:
             raise _refused(error) from error
-        return as_json(AllStatistics(types=[_summed(kind, counts) for kind in OperationType]), brief=True)
+        return as_json(AllStatistics(types=[summed(kind, counts) for kind in OperationType]), brief=True)
 
 
 def view(operation: Operation, told: Told | None = None) -> OperationView:
@@ -263,7 +263,9 @@ def _leg(leg: Leg | None) -> LegView | None:
     )
 
 
-def _summed(kind: OperationType, counts: list[Count]) -> Statistics:
+def summed(kind: OperationType, counts: list[Count]) -> Statistics:
+    """How the operations of one type have fared."""
+
     def total(*states: OperationState, recovered: bool = False) -> int:
         mine = (row for row in counts if row.type is kind and (not states or row.state in states))
         return sum(row.number for row in mine if row.recovered or not recovered)

@@ -36,6 +36,7 @@ _IN_TRACE: Final = {
     InTrace.ATTEMPT_SPAN: "a span of its own",
     InTrace.ATTRIBUTE: "attributes of the attempt's span",
     InTrace.SPAN_EVENT: "a span event",
+    InTrace.OPERATION_SPAN: "a span of the operation",
     InTrace.ABSENT: "",
 }
 

@@ -87,7 +87,7 @@ SEEN: Mapping[type, Seen] = {
     events.OperationChanged: Seen(("sidecar_operation_results_total",), audit=True, log=True),
     events.OperationStep: Seen(("sidecar_operation_steps_total",), audit=True),
     events.OperationRecovery: Seen(("sidecar_operation_recoveries_total",), audit=True),
-    events.OperationTraced: Seen(trace=InTrace.OPERATION_SPAN),
+    events.OperationTraced: Seen(("sidecar_operations_started_total",), InTrace.OPERATION_SPAN),
     events.PositionUnprotected: Seen(("sidecar_positions_unprotected_total",), audit=True, log=True),
     events.CallRefused: Seen(("sidecar_refused_requests_total",), audit=True, log=True),
     events.StreamOpened: Seen(("sidecar_streams_open", "sidecar_stream_reconnects_total"), audit=True, log=True),

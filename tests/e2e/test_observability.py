@@ -44,6 +44,7 @@ FED = {
     "sidecar_order_queue_age_seconds",
     "sidecar_order_refusals_total",
     "sidecar_operations",
+    "sidecar_operations_started_total",
     "sidecar_operation_results_total",
     "sidecar_operation_steps_total",
     "sidecar_operation_recoveries_total",

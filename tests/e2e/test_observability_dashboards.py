@@ -18,6 +18,8 @@ EXCUSED: Mapping[str, str] = {
     "Operations under way A": "bots sign on that day, and operations are for a sidecar that does",
     "Operations by result A": "likewise",
     "Steps of operations A": "likewise",
+    "Success of operations A": "likewise",
+    "Trouble mended A": "likewise",
 }
 """Queries that have no answer on that day, and why."""
 

@@ -13,7 +13,7 @@ from sidecar.config.model import Otlp, Telemetry
 from sidecar.telemetry import events
 from sidecar.telemetry.events import Bus, CallFinished, Event, Stamped, TraceContext
 from sidecar.telemetry.traces import Traces
-from sidecar.words import BreakerState, Effect, Outcome, Priority, Why
+from sidecar.words import BreakerState, Effect, OperationState, Outcome, Priority, Why
 from tests.telemetry.seen_samples import ATTEMPT, BOT_SPAN_ID, CALL, FAILED, REFUSED_CALL, SAMPLES, SHAPE, T0, TRACE_ID
 
 TELEMETRY = Telemetry(otlp=Otlp(endpoint="http://collector.example.com:4318"))
@@ -106,12 +106,13 @@ def test_what_has_to_do_with_a_call_in_another_trace_is_a_link() -> None:
 
 
 def test_an_operation_is_a_span_at_its_beginning_and_linked_ones_afterwards() -> None:
-    ended = SAMPLES[events.OperationTraced]
-    assert isinstance(ended, events.OperationTraced)
-    begun = replace(ended, part="begun", trace=TraceContext(TRACE_ID, BOT_SPAN_ID, sampled=True))
+    begun = SAMPLES[events.OperationTraced]
+    assert isinstance(begun, events.OperationTraced)
+    trace = TraceContext(TRACE_ID, begun.span_id, sampled=True)
+    ended = replace(begun, part="ended", trace=trace, state=OperationState.FAILED, at=T0 + 9)
     first, last = spans_of(begun, ended)
     assert (first.context.span_id, first.parent and first.parent.span_id) == (7, BOT_SPAN_ID)
-    assert (first.start_time, first.end_time) == (nanoseconds(T0 + 9), nanoseconds(T0 + 9))
+    assert (first.start_time, first.end_time) == (nanoseconds(T0), nanoseconds(T0))
     assert [link.context for link in last.links] == [last.parent]
     assert (last.parent and last.parent.span_id, last.context.trace_id) == (7, TRACE_ID)
     assert (last.start_time, last.end_time) == (nanoseconds(T0), nanoseconds(T0 + 9))

@@ -57,7 +57,7 @@ OPERATION_RECOVERIES = ("attempted", "succeeded", "failed")
 
 @dataclass(frozen=True, slots=True)
 class OperationTraced:
-    """A part of an operation's trace, from which the calls of its orders hang: for traces alone."""
+    """A part of an operation's trace, from which the calls of its orders hang."""
 
     broker: str
     operation: str

@@ -11,6 +11,7 @@ from sidecar.telemetry.events import (
     OperationChanged,
     OperationRecovery,
     OperationStep,
+    OperationTraced,
     PositionUnprotected,
 )
 from sidecar.telemetry.metrics.families import AnyFamily, Family, counter
@@ -34,6 +35,9 @@ class OperationMetrics:
         self._results = counter(
             "sidecar_operation_results_total", "Operations that have ended.", ("broker", "type", "result")
         ).born(product(names, types, RESULTS))
+        self._started = counter(
+            "sidecar_operations_started_total", "Operations that were begun.", ("broker", "type")
+        ).born(product(names, types))
         self._steps = counter(
             "sidecar_operation_steps_total", "Steps that were taken for operations.", ("broker", "type", "step")
         ).born(product(names, types, OPERATION_STEPS))
@@ -51,11 +55,12 @@ class OperationMetrics:
     @property
     def families(self) -> tuple[AnyFamily, ...]:
         """In the order in which they are shown."""
-        return (self._operations, self._results, self._steps, self._recoveries, self._unprotected)
+        return (self._operations, self._started, self._results, self._steps, self._recoveries, self._unprotected)
 
     def subscribe(self, bus: Bus) -> None:
         """Listen to what becomes of operations."""
         bus.subscribe(OperationChanged, self._on_change)
+        bus.subscribe(OperationTraced, self._on_part)
         bus.subscribe(OperationStep, self._on_step)
         bus.subscribe(OperationRecovery, self._on_recovery)
         bus.subscribe(PositionUnprotected, self._on_unprotected)
@@ -72,6 +77,10 @@ class OperationMetrics:
     def _on_change(self, event: OperationChanged) -> None:
         if event.to_state.final:
             self._results[event.broker, event.type, event.to_state].value += 1
+
+    def _on_part(self, event: OperationTraced) -> None:
+        if event.part == "begun":
+            self._started[event.broker, event.type].value += 1
 
     def _on_step(self, event: OperationStep) -> None:
         self._steps[event.broker, event.type, event.step].value += 1
