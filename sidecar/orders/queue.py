@@ -24,7 +24,7 @@ from sidecar.orders.errors import (
     StoppingError,
     UnrecordedError,
 )
-from sidecar.orders.following import Following
+from sidecar.orders.fleeting import Fleeting
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next, found_progress
@@ -90,7 +90,7 @@ class OrderQueue:
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
-        self._following = Following(self.look_again, clock)
+        self._fleeting = Fleeting(self.look_again, clock)
         self._takes: set[asyncio.Task[Any]] = set()
         self._recalls: dict[str, asyncio.Task[bool]] = {}
         self._chores: set[asyncio.Task[Any]] = set()
@@ -152,7 +152,7 @@ class OrderQueue:
         """Cut short what is still under way, and write down what became of it; only after `wind_down`."""
         await self._pump.finish(_FINISH_SECONDS)
         await self._doubts.stop()
-        await self._following.stop()
+        await self._fleeting.stop()
         if self._chores:
             await asyncio.wait(self._chores, timeout=_FINISH_SECONDS)
         for chore in self._chores:
@@ -316,7 +316,7 @@ class OrderQueue:
         return self._book.find(order_id)
 
     async def look_again(self, order_id: str) -> bool:
-        """Ask the broker how far a working order is, and record it; tells whether it may still change.
+        """Ask the broker how far a working order is, and record it; tells whether asking once more makes sense.
 
         Nothing happens where that cannot be found out.
         """
@@ -330,21 +330,25 @@ class OrderQueue:
         order = await self._ledger.find(order_id)
         if order is None or order.state is not OrderState.WORKING:
             return False
-        with suppress(Unanswered, LookupImpossible):
-            known = order.broker_order_id
+        known = order.broker_order_id
+        try:
             found = await self._gateway.look_up(
                 order.request, placed_at=order.created_at, number=1, order_id=known, routine=True
             )
-            told = None if found is None else found_progress(order, found, self.profile)
-            if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
-                step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
-                await self._recorder.enter_and_save(order, step)
+        except Unanswered:
+            return True
+        except LookupImpossible:
+            return False
+        told = None if found is None else found_progress(order, found, self.profile)
+        if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
+            step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
+            await self._recorder.enter_and_save(order, step)
         return not order.state.final
 
     def _follow(self, order: Order) -> None:
         """An order at the market ends by itself, and soon, whether anybody asks for it or not."""
         if order.kind is Kind.ORDER and order.state is OrderState.WORKING and self.profile.at_market(order.request):
-            self._following.take(order.id)
+            self._fleeting.take(order.id)
 
     def reading(self) -> OrdersReading:
         """How many orders are in each state, and for how long the oldest has waited."""

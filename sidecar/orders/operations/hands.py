@@ -24,6 +24,8 @@ from sidecar.words import OrderState
 
 SETTLING_SECONDS: Final = 60.0
 """A broker that has said that an order is cancelled is believed after so long, though it shows the order as open."""
+_JUST_SECONDS: Final = 5.0
+"""What was planned so recently was decided on what is known now, however old the operation is."""
 _OPENING: Final = frozenset({Role.ENTRY, Role.FIRST, Role.SECOND, Role.CLOSE})
 """What must not be sent long after it was asked for."""
 _BOOKED: Final = frozenset({OrderState.WORKING, OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
@@ -48,7 +50,7 @@ class Hands:
             return True
         if leg.comes_with:
             return await bring(self, operation, leg)
-        stale = leg.role in _OPENING and not fresh
+        stale = leg.role in _OPENING and not fresh and self.clock.now() - leg.planned_at > _JUST_SECONDS
         undone = bool(operation.record.unwinding) and leg.role not in _UNDOING
         if stale or undone:
             wanted = Wanted(brokers=(operation.broker,), client_ids=(leg.terms.client_id,))

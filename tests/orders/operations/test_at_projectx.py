@@ -208,6 +208,16 @@ def test_of_a_pair_the_one_that_fills_cancels_the_other(floor: GatewayFloor) -> 
     assert floor.exchange.positions[SYMBOL] == 0
 
 
+def test_a_pair_whose_first_order_took_long_gets_its_second_all_the_same(floor: GatewayFloor) -> None:
+    floor.policy = Operations(stale_seconds=5)
+    floor.exchange.takes = 6
+
+    async def life() -> Told:
+        return await floor.in_place(await floor.ask(OCO), 100)
+
+    assert [leg.state for leg in floor.live(life).operation.record.legs] == [OrderState.WORKING] * 2
+
+
 @pytest.mark.parametrize(("held", "closed"), [(2, OperationState.COMPLETED), (5, OperationState.COMPLETED)])
 def test_a_position_is_closed_as_a_whole_or_in_part(floor: GatewayFloor, held: int, closed: OperationState) -> None:
     floor.exchange.positions[SYMBOL] = Decimal(held)

@@ -189,7 +189,7 @@ class Trial:
         elif what in SHIFTS:
             await self.shift(SHIFTS[what])
         elif what == "roll back":
-            if self.begun:
+            if self.begun and not self.floor.store.full:  # it is answered once it is on the disk
                 await self.floor.engine.roll_back(self.begun[-1][0], "the trial asked for it")
         elif what.startswith("disk"):
             self.floor.store.full = what == "disk full"

@@ -1,6 +1,7 @@
 """Orders at the market whose answer did not tell of their fill: the broker is asked until it has one to tell."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -10,8 +11,10 @@ _FIRST_PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 """One that is still not filled waits for its market to open: asked for once a minute, it costs next to nothing."""
 
+_log = logging.getLogger("sidecar.orders")
 
-class Following:
+
+class Fleeting:
     """Follows orders of one broker; `look` asks for one, and tells whether it may still change."""
 
     def __init__(self, look: Callable[[str], Awaitable[bool]], clock: Clock) -> None:
@@ -22,7 +25,7 @@ class Following:
     def take(self, order_id: str) -> None:
         """Follow an order to its end."""
         if order_id not in self._tasks:
-            task = asyncio.create_task(self._follow(order_id), name=f"following order {order_id}")
+            task = asyncio.create_task(self._follow(order_id), name=f"order at the market {order_id}")
             self._tasks[order_id] = task
             task.add_done_callback(lambda _: self._tasks.pop(order_id, None))
 
@@ -37,6 +40,9 @@ class Following:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             await self._clock.sleep(pause)
-            if not await self._look(order_id):
-                return
+            try:
+                if not await self._look(order_id):
+                    return
+            except Exception as failure:  # noqa: BLE001 - whatever broke: it is asked for again
+                _log.error("looking at order %s stumbled: %s", order_id, type(failure).__name__)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
