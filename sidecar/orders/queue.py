@@ -95,6 +95,8 @@ class OrderQueue:
         self._recalls: dict[str, asyncio.Task[bool]] = {}
         self._chores: set[asyncio.Task[Any]] = set()
         self._looks: dict[str, asyncio.Task[bool]] = {}
+        self._unsaved: dict[str, Order] = {}
+        """What a look has told and the disk is about to know."""
         self._stopping = False
 
     # Start and stop
@@ -312,8 +314,12 @@ class OrderQueue:
         return self._book.waiting(lane)
 
     def find(self, order_id: str) -> Order | None:
-        """An order that is open, as it is now."""
-        return self._book.find(order_id)
+        """An order that is open, as it is now; or one of which more is known than the disk knows."""
+        return self._book.find(order_id) or self._unsaved.get(order_id)
+
+    def told_of(self, order: Order) -> None:
+        """The broker tells by itself that something has happened to an open order."""
+        self._doubts.hurry(order.id)
 
     async def look_again(self, order_id: str) -> bool:
         """Ask the broker how far a working order is, and record it; tells whether asking once more makes sense.
@@ -330,10 +336,13 @@ class OrderQueue:
         order = await self._ledger.find(order_id)
         if order is None or order.state is not OrderState.WORKING:
             return False
-        known = order.broker_order_id
         try:
             found = await self._gateway.look_up(
-                order.request, placed_at=order.created_at, number=1, order_id=known, routine=True
+                order.request,
+                placed_at=order.created_at,
+                number=1,
+                order_id=order.broker_order_id,
+                routine=not self._gateway.tells_of_orders,  # whom a stream has told wants to know what is, not what was
             )
         except Unanswered:
             return True
@@ -342,7 +351,11 @@ class OrderQueue:
         told = None if found is None else found_progress(order, found, self.profile)
         if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
             step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
-            await self._recorder.enter_and_save(order, step)
+            self._unsaved[order_id] = order
+            try:
+                await self._recorder.enter_and_save(order, step)
+            finally:
+                del self._unsaved[order_id]
         return not order.state.final
 
     def _follow(self, order: Order) -> None:
