@@ -110,6 +110,7 @@ class OrderDesk:
             guard = PriceGuard(draft.side, draft.price_guard.reference, draft.price_guard.tolerance)
         order = self._order(queue, Kind.ORDER, client_id, request, self._lifetime(queue, draft))
         order.guard, order.traceparent, order.urgent = guard, traceparent, urgent
+        order.key = _derived(key)
         return await queue.take(order)
 
     async def place_group(
@@ -237,6 +238,8 @@ class OrderDesk:
             return None
         order = self._order(queue, kind, intent.client_id, unsigned, self._ttl(queue, kind, unsigned))
         order.traceparent = traceparent
+        if kind is Kind.ORDER:
+            order.key = _derived(header(request.headers, KEY))
         return await queue.take(order)
 
     async def heed(self, broker: str, request: Request) -> None:
@@ -271,15 +274,13 @@ class OrderDesk:
 
     async def _carried(self, queue: OrderQueue, request: Request, intent: Intent) -> Order | None:
         """The carried order that a placement repeats: an open one by its client id, or any by its key."""
-        if intent.client_id:
-            await queue.caught_up()
-            return queue.of_client_id(intent.client_id)
-        key = header(request.headers, KEY)
-        if key is None:
-            return None
         await queue.caught_up()
-        wanted = Wanted(brokers=(queue.broker,), client_ids=(client_id_of_key(key.strip()),))
-        found = await self._ledger.select(wanted)
+        if intent.client_id and (same := queue.of_client_id(intent.client_id)) is not None:
+            return same
+        key = _derived(header(request.headers, KEY))
+        if not key:
+            return None
+        found = await self._ledger.select(Wanted(brokers=(queue.broker,), keys=(key,)))
         return found[0] if found else None
 
     @staticmethod
@@ -468,6 +469,10 @@ class _Watch:
         others.discard(self._changed)
         if not others:
             del self._watchers[self._order_id]
+
+
+def _derived(key: bytes | None) -> str:
+    return "" if key is None else client_id_of_key(key.strip())
 
 
 def _swept(queue: OrderQueue, name: str, request: Request) -> list[Order]:

@@ -16,12 +16,14 @@ OPEN_STATES: Final = tuple(state for state in OrderState if state.open)
 FINAL_STATES: Final = tuple(state for state in OrderState if state.final)
 
 _INSERT: Final = f"""
-INSERT INTO orders ({COLUMNS}, client_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO orders ({COLUMNS}, client_id, idempotency_key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # noqa: S608 - our own column names
 _UPDATE: Final = """
 UPDATE orders SET state = ?, reason = ?, updated_at = ?, attempts = ?, broker_order_id = ?, may_have_been_executed = ?,
 answer = ?, filled = ? WHERE id = ?
 """
+_KNOWN: Final = "broker = ? AND (client_id = ? OR idempotency_key = ?) ORDER BY client_id = ? DESC"
 _LOG: Final = "INSERT INTO order_changes (order_id, at, state, reason) VALUES (?, ?, ?, ?)"
 _SELECT: Final = f"SELECT {COLUMNS} FROM orders"  # noqa: S608 - likewise
 
@@ -45,6 +47,8 @@ class Wanted:
     states: Sequence[str] = ()
     client_ids: Sequence[str] = ()
     most: int = 100
+    keys: Sequence[str] = ()
+    """What is derived from an `Idempotency-Key`."""
 
 
 class Ledger:
@@ -57,12 +61,13 @@ class Ledger:
         self._clock = clock
 
     async def accept(self, order: Order) -> Order | None:
-        """Write a new order down, and return when it is on the disk; where its client id is known, that one's order.
+        """Write a new order down, and return when it is on the disk; where its client id or key is known, that order.
 
         That it was accepted and what it became at once are two changes, and one wait for the disk.
         """
         oldest = self._clock.now() - self._history
-        row = (*_row(order), order.client_id or None if order.kind == "order" else None)
+        client_id = order.client_id or None if order.kind == "order" else None
+        row = (*_row(order), client_id, order.key or None)
         changes = (
             (order.id, order.created_at, OrderState.ACCEPTED, ""),
             (order.id, order.updated_at, order.state, order.reason),
@@ -70,7 +75,8 @@ class Ledger:
 
         def work(connection: sqlite3.Connection) -> Any:
             connection.execute(_SWEEP, (oldest, *FINAL_STATES, SWEPT_AT_ONCE))
-            known = connection.execute(f"{_SELECT} WHERE broker = ? AND client_id = ?", (order.broker, row[-1]))
+            same = (order.broker, client_id, order.key or None, client_id)
+            known = connection.execute(f"{_SELECT} WHERE {_KNOWN}", same)
             if (found := known.fetchone()) is not None:
                 return found
             connection.execute(_INSERT, row)
@@ -130,7 +136,12 @@ class Ledger:
     async def select(self, wanted: Wanted) -> list[Order]:
         """The newest orders of a kind."""
         conditions, values = ["1"], list[object]()
-        columns = {"broker": wanted.brokers, "state": wanted.states, "client_id": wanted.client_ids}
+        columns = {
+            "broker": wanted.brokers,
+            "state": wanted.states,
+            "client_id": wanted.client_ids,
+            "idempotency_key": wanted.keys,
+        }
         for column, allowed in columns.items():
             if allowed:
                 conditions.append(f"{column} IN ({_marks(allowed)})")

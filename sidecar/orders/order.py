@@ -70,6 +70,8 @@ class Order:
     """Of the call by which it came: its transmissions belong to the same trace."""
     link: bytes | None = None
     """A cancel's: the `traceparent` of the call by which the order came that it is for."""
+    key: str = ""
+    """What is derived from the `Idempotency-Key` that it came with; of no interest once it is on the disk."""
     recalled: str = ""
     """Why it is not sent any more, from the moment that somebody says so; in memory alone."""
 

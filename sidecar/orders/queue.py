@@ -86,7 +86,7 @@ class OrderQueue:
         self._clock = clock
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
-        self._room = Room(self.broker, self._book, profile, settings)
+        self._room = Room(self.broker, self._book, profile)
         carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
@@ -214,9 +214,11 @@ class OrderQueue:
     async def _taken_before(self, order: Order) -> Order | None:
         if order.kind is Kind.CANCEL:
             return None
-        wanted = Wanted(brokers=(self.broker,), client_ids=(order.client_id,))
+        mine = (self.broker,)
         try:
-            found = await self._ledger.select(wanted)
+            found = await self._ledger.select(Wanted(mine, client_ids=(order.client_id,)))
+            if not found and order.key:
+                found = await self._ledger.select(Wanted(mine, keys=(order.key,)))
         except StoreError as error:
             raise DoubtfullyRecordedError(
                 "perhaps taken, if it came before: the state file cannot be read; ask for its client id before it is "
@@ -229,7 +231,7 @@ class OrderQueue:
             raise StoppingError("not taken: the sidecar is being stopped")
         if (same := self._book.same_cancel(order)) is not None:
             return Taken(same, known=True)
-        self._room.check(order, len(self._takes))
+        self._room.check(order, len(self._takes), self.settings.size)
         order.state, order.reason = await self._beginning(order)
         order.updated_at = self._clock.now()
         known = await self._recorded(order)
@@ -265,7 +267,8 @@ class OrderQueue:
     def _known(self, order: Order, known: Order) -> Taken:
         essence = self.profile.essence
         if essence(known.request) != essence(order.request) or known.guard != order.guard:
-            raise ConflictError(f"not taken: its client id belongs to another order, {known.id}; use a new one")
+            what = "client id" if known.client_id == order.client_id else "Idempotency-Key"
+            raise ConflictError(f"not taken: its {what} belongs to another order, {known.id}; use a new one")
         return Taken(self._book.find(known.id) or known, known=True)
 
     async def take_back(self, order: Order, reason: str) -> bool:

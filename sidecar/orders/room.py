@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from sidecar.brokers.profile import Profile
-from sidecar.config.model import Queue
 from sidecar.orders.book import Book
 from sidecar.orders.errors import QueueFullError
 from sidecar.orders.order import Kind, Order
@@ -24,14 +23,13 @@ class Room:
     broker: str
     book: Book
     profile: Profile
-    settings: Queue
 
-    def check(self, order: Order, coming: int) -> None:
+    def check(self, order: Order, coming: int, size: int) -> None:
         """Whether an order may come in, `coming` of them being taken just now, itself included.
 
-        Raises QueueFullError.
+        `size`: how many there may be that reduce no risk. Raises QueueFullError.
         """
-        there, size = len(self.book), self.settings.size
+        there = len(self.book)
         if there + coming <= size or self._makes_room(order):
             return
         if not self._reduces_risk(order):

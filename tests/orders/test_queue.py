@@ -1,5 +1,6 @@
 """Orders that the sidecar carries: each is executed at most once, and what became of it is told."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -171,6 +172,32 @@ def test_another_order_with_the_same_client_id_is_refused(tmp_path: Path) -> Non
 
     shop.run(other)
     assert shop.broker.executions == ["c1"]
+
+
+def test_an_order_under_the_key_of_another_one_is_refused_whatever_its_client_id(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    def under(client_id: str) -> OrderDraft:
+        terms = {"broker": "binance", "instrument": "BTCUSDT", "side": "buy", "quantity": "1", "client_id": client_id}
+        return OrderDraft.model_validate(terms)
+
+    async def first() -> None:
+        await shop.settled(await shop.desk.place(under("c1"), key=b"k1"))
+        with pytest.raises(ConflictError, match="its Idempotency-Key belongs to another order"):
+            await shop.desk.place(under("c2"), key=b"k1")
+
+    async def second() -> None:
+        keyed = replace(proxied("c3"), headers=((b"Idempotency-Key", b"k1"),))
+        with pytest.raises(ConflictError, match="its Idempotency-Key belongs to another order"):
+            await shop.desk.divert("binance", keyed)
+        with pytest.raises(ConflictError, match="taken this order already"):
+            await shop.desk.heed("binance", keyed)
+        assert (await shop.desk.place(under("c1"), key=b"k1")).known
+        await shop.settled(await shop.desk.place(under("c4"), key=b"k2"))
+
+    shop.run(first)
+    shop.run(second)
+    assert shop.broker.executions == ["c1", "c4"]
 
 
 # Bots' own requests

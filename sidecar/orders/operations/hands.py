@@ -51,7 +51,7 @@ class Hands:
         if leg.comes_with:
             return await bring(self, operation, leg)
         stale = leg.role in _OPENING and not fresh and self.clock.now() - leg.planned_at > _JUST_SECONDS
-        undone = bool(operation.record.unwinding) and leg.role not in _UNDOING
+        undone = bool(operation.record.unwinding) and leg.role not in _UNDOING and not _takes_over(operation, leg)
         if stale or undone:
             wanted = Wanted(brokers=(operation.broker,), client_ids=(leg.terms.client_id,))
             found = await self.desk.select(wanted)
@@ -153,3 +153,9 @@ class Hands:
             leg.state, leg.in_doubt, leg.ended_at = OrderState.DEAD, True, self.clock.now()
             leg.reason = "the state file does not know of it any more; look at the broker"
             return None
+
+
+def _takes_over(operation: Operation, leg: Leg) -> bool:
+    """Whether it replaces an order that is being cancelled already: to undo that, it has to be placed."""
+    old = operation.last(Role.OLD)
+    return leg.role is Role.REPLACEMENT and old is not None and (not old.open or old.cancels > 0)

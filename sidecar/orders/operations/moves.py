@@ -113,6 +113,10 @@ class Moment:
         """Whether what was not begun yet may still begin."""
         return self.now - operation.created_at < self.policy.stale_seconds
 
+    def in_time(self, leg: Leg) -> bool:
+        """Whether what was planned may still be handed in, where that must not happen long afterwards."""
+        return self.now - leg.planned_at < self.policy.stale_seconds
+
     def again(self, operation: Operation, role: Role, terms: OrderDraft) -> Place | Wait | Exhausted:
         """Another attempt at a leg, after a pause that grows, unless there have been enough."""
         lost = next((leg for leg in operation.legs(role) if leg.lost), None)

@@ -31,6 +31,8 @@ _FIRST_LOOK_SECONDS: Final = 0.5
 _TOLD_LOOK_SECONDS: Final = 30.0
 """The longest pause between looks while the broker tells of fills by itself: a stream can miss something."""
 _STUMBLE_SECONDS: Final = 1.0
+_MOST_STEPS: Final = 100
+"""Far more than any operation takes without having to wait for its broker."""
 _GOOD: Final = frozenset({OperationState.COMPLETED, OperationState.PARTIALLY_COMPLETED, OperationState.ROLLED_BACK})
 
 _log = logging.getLogger("sidecar.operations")
@@ -67,6 +69,8 @@ class Runner:
         self._look_at = float("-inf")
         self._called: set[str] = set()
         self._asked = ""
+        self._hurried = 0
+        """Steps since it last had to wait for something."""
         self.shifts: list[Shift] = []
         """What is wanted elsewhere, and not written down yet."""
 
@@ -122,7 +126,11 @@ class Runner:
         move = decide(self.operation, Moment(self._clock.now(), self._policy))
         if not isinstance(move, Wait):
             await self._act(move)
+            self._hurried += 1
+            if self._hurried > _MOST_STEPS:  # whatever makes it go round and round must not take the disk and the CPU
+                await self._clock.sleep(_STUMBLE_SECONDS)
             return
+        self._hurried = 0
         self.looked.set()
         ends = self._look_at
         if move.until is not None:
@@ -143,13 +151,13 @@ class Runner:
         look = monotonic >= self._look_at
         changed = self.operation.copied()
         legs = changed.record.legs
-        fresh = Moment(now, self._policy).fresh(changed)
-        steps = await self._handed_in(changed, companions=False, fresh=fresh)
+        moment = Moment(now, self._policy)
+        steps = await self._handed_in(changed, moment, companions=False)
         known = [leg for leg in legs if leg.order_id]
         # A cancel that is done has told how much of its order was traded: asked before the order is.
         await asyncio.gather(*(self._hands.follow_cancel(leg) for leg in known if leg.cancel_id))
         await asyncio.gather(*(self._hands.follow(leg, look=look) for leg in known if leg.open))
-        steps += await self._handed_in(changed, companions=True, fresh=fresh)
+        steps += await self._handed_in(changed, moment, companions=True)
         self._expose(changed)
         if look:
             self._look_at = self._clock.monotonic() + self._pause
@@ -159,11 +167,11 @@ class Runner:
             self._pause = _FIRST_LOOK_SECONDS
             self._look_at = min(self._look_at, self._clock.monotonic() + self._pause)
 
-    async def _handed_in(self, changed: Operation, *, companions: bool, fresh: bool) -> list[Step]:
+    async def _handed_in(self, changed: Operation, moment: Moment, *, companions: bool) -> list[Step]:
         """Hand in what was planned and drop what is not wanted any more; companions once their first order is known."""
         steps, legs = list[Step](), changed.record.legs
         for leg in [leg for leg in legs if leg.open and not leg.order_id and bool(leg.comes_with) is companions]:
-            if not await self._hands.hand_in(changed, leg, fresh=fresh):
+            if not await self._hands.hand_in(changed, leg, fresh=moment.in_time(leg)):
                 legs.remove(leg)
                 told = f"{leg.name}: it had not been handed in, and is not wanted any more"
                 steps.append(Step(self._clock.now(), "drop", told))

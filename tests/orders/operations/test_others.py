@@ -153,3 +153,35 @@ def test_what_belongs_to_an_operation_or_cannot_be_undone_is_refused_in_words(fl
             await floor.engine.roll_back(closed.operation.id, "too late")
 
     floor.live(life)
+
+
+def test_a_close_that_takes_longer_than_its_bot_may_be_away_goes_on_all_the_same(tmp_path: Path) -> None:
+    floor = holding(Floor(tmp_path, ["part"]))
+
+    async def life() -> Told:
+        operation = await floor.ask(CLOSE)
+        while not floor.exchange.booked("close"):
+            await floor.clock.sleep(0.01)
+        floor.exchange.away = True
+        await floor.clock.sleep(2 * floor.policy.stale_seconds)
+        floor.exchange.away = False
+        return await floor.ended(operation, 500)
+
+    assert floor.live(life).operation.state is OperationState.COMPLETED
+    assert floor.exchange.positions[SYMBOL] == 0
+
+
+def test_a_modification_undone_while_the_old_order_is_being_cancelled_is_carried_out(floor: Floor) -> None:
+    async def life() -> Told:
+        taken = await floor.place("bot-1", type="limit", price="80")
+        await floor.settled(taken)
+        new = {"type": "limit", "side": "buy", "quantity": "1", "price": "81"}
+        draft = {"type": "modification", "broker": "binance", "order": taken.order.id, "replacement": new}
+        operation = await floor.ask(draft)
+        while not any(method == "DELETE" for method, _ in floor.exchange.sent):
+            await floor.clock.sleep(0.01)
+        await floor.engine.roll_back(operation.id, "too late")
+        return await floor.ended(operation, 500)
+
+    assert floor.live(life).operation.state is OperationState.COMPLETED
+    assert [order.limit for order in floor.exchange.open()] == [81]
