@@ -356,7 +356,7 @@ def _streams() -> Line:
         lines(
             "Messages",
             "short",
-            "Messages (lines) a second that passed through.",
+            "Messages (lines) a second that came.",
             Query(BROKER.rate("sidecar_stream_messages_total", "broker, stream"), "{{broker}} {{stream}}"),
         ),
         lines(
@@ -371,7 +371,7 @@ def _streams() -> Line:
         lines(
             "Open streams",
             "short",
-            "Streams that are relayed now.",
+            "Streams that are relayed now, and fills: the sidecar's own, by which it learns of fills.",
             Query(BROKER.sum("sidecar_streams_open", "broker, stream"), "{{broker}} {{stream}}"),
         ),
     )
@@ -385,7 +385,7 @@ def _stream_ends() -> Line:
         lines(
             "Streams that ended",
             "ops",
-            "By reason. lost: the connection broke; bot_left: the bot hung up.",
+            "By reason. lost: it broke or fell silent; bot_left: the bot hung up; unneeded: nothing can fill any more.",
             Query(BROKER.rate("sidecar_stream_closures_total", by), legend),
         ),
         lines(

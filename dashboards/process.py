@@ -182,7 +182,7 @@ def _door() -> Line:
         lines(
             "Open streams",
             "short",
-            "Streams that are relayed now; each holds two connections.",
+            "Streams that are relayed now, which hold two connections each, and the sidecar's own.",
             Query(SIDECAR.sum("sidecar_streams_open", "instance"), "{{instance}}"),
         ),
     )

@@ -43,6 +43,7 @@ from sidecar.health.prober import Prober
 from sidecar.health.setup import condition, degradation, readjust
 from sidecar.health.startup import StartupChecks
 from sidecar.orders.desk import OrderDesk
+from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.orders.ledger import Ledger
@@ -112,6 +113,7 @@ class App:
             )
             for name, (settings, profile, _) in brokers.items()
         }
+        self._fill_streams: dict[str, FillStreams] = {}
         self._queues, self._desk = self._carrying(brokers, rng)
         self._checks = {
             name: StartupChecks(self.gateways[name], settings.startup, self._operational, bus=self._bus, clock=clock)
@@ -203,6 +205,7 @@ class App:
             if gateway.can_look
         }
         watches |= {f"start-up checks {name}": checks.run() for name, checks in self._checks.items()}
+        watches |= {f"fills of {name}": streams.run() for name, streams in self._fill_streams.items()}
         watches["pulse"] = self._metrics.pulse.run(self._clock)
         self._background += [asyncio.create_task(watch, name=name) for name, watch in watches.items()]
 
@@ -343,7 +346,13 @@ class App:
             for name, (settings, profile, _) in brokers.items()
             if self.gateways[name].signs
         }
-        return tuple(queues.values()), OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng)
+        self._fill_streams = {
+            name: FillStreams(self.gateways[name], queue, ledger, bus=self._bus, clock=self._clock, rng=rng)
+            for name, queue in queues.items()
+            if self.gateways[name].tells_of_orders
+        }
+        desk = OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng, fill_streams=self._fill_streams)
+        return tuple(queues.values()), desk
 
     async def _recover(self, seconds: float) -> None:
         """Go on with what the last run left: the orders first, because operations ask how theirs are."""

@@ -30,6 +30,7 @@ class ErrorType(StrEnum):
     CONNECTION_FAILED = "connection_failed"
     SERVER_ERRORS = "server_errors"
     STREAM_LOST = "stream_lost"
+    FILLS_LATE = "fills_late"
     DATABASE = "database"
     AUDIT_FAILED = "audit_failed"
     STARTUP_FAILED = "startup_failed"
@@ -222,6 +223,14 @@ TYPES: Final[Mapping[ErrorType, Kind]] = MappingProxyType(
             "Wait: the sidecar notices by itself when the broker is back.",
             "SidecarMaintenance",
             waits=True,
+        ),
+        ErrorType.FILLS_LATE: Kind(
+            _WARNING,
+            _TRANSIENT,
+            Topic.WEBSOCKET,
+            "the stream that tells of fills stays away",
+            "See in the log why it does not open; fills are learnt by looking meanwhile, seconds later.",
+            "SidecarFillsLate",
         ),
         ErrorType.RATE_LIMITED: Kind(
             _WARNING,

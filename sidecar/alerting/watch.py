@@ -13,11 +13,13 @@ from sidecar.alerting.registry import Registry
 from sidecar.alerting.types import ErrorType
 from sidecar.clock import Cancellable, Clock
 from sidecar.telemetry import events
-from sidecar.telemetry.events import Bus, CallFinished
+from sidecar.telemetry.events import FILLS, Bus, CallFinished
 from sidecar.words import BreakerState, BrokerState, OrderState, Outcome, Readiness
 
 FAR_SECONDS: Final = 1.0
 """From here on a clock is off: Binance refuses what is a second ahead of its own."""
+REOPENING_SECONDS: Final = 60.0
+"""How long the stream of fills may stay away before anybody is told: brokers end their streams now and then."""
 LOOK_SECONDS: Final = 3.0
 """How long the sidecar looks for an order in doubt before a person is told: usually it is found sooner."""
 STARTUP: Final = "startup"
@@ -84,7 +86,11 @@ def _shut_for(outcome: Outcome) -> Callable[[events.GateShut], bool]:
 
 
 def _lost(event: events.StreamClosed) -> bool:
-    return event.reason in {"lost", "broker_closed"}
+    return event.stream != FILLS and event.reason in {"lost", "broker_closed"}
+
+
+def _told_no_more(event: events.StreamClosed) -> bool:
+    return event.stream == FILLS and event.reason in {"lost", "broker_closed", "unopened"}
 
 
 def _newly(event: events.BrokerChecked, state: Readiness) -> bool:
@@ -169,6 +175,14 @@ RAISES: Final = (
     ),
     Raises(ErrorType.STREAM_LOST, events.StreamClosed, _lost, _field("stream"), _fields("stream", "reason")),
     Raises(
+        ErrorType.FILLS_LATE,
+        events.StreamClosed,
+        _told_no_more,
+        _field("stream"),
+        _fields("stream", "reason"),
+        REOPENING_SECONDS,
+    ),
+    Raises(
         ErrorType.STARTUP_FAILED,
         events.BrokerChecked,
         lambda event: _newly(event, Readiness.WAITING),
@@ -211,6 +225,8 @@ ENDS: Final = (
     Ends(ErrorType.LIMIT_NEAR, events.LimitThreshold, lambda event: not event.above, _field("limit")),
     Ends(ErrorType.LIMIT_NEAR, CallFinished, calls.succeeded, inherited=True),
     Ends(ErrorType.STREAM_LOST, events.StreamOpened, subject=_field("stream")),
+    Ends(ErrorType.FILLS_LATE, events.StreamOpened, subject=_field("stream")),
+    Ends(ErrorType.FILLS_LATE, events.StreamClosed, lambda event: event.reason == "unneeded", subject=_field("stream")),
     Ends(ErrorType.STARTUP_FAILED, events.BrokerChecked, lambda event: event.to_state is not Readiness.WAITING),
     Ends(
         ErrorType.AUTH_FAILED,

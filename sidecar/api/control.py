@@ -280,4 +280,5 @@ def _summary(reading: BrokerReading) -> BrokerSummary:
         gate=reading.gate.outcome if reading.gate.shut else "open",
         breakers_not_closed=[breaker.group for breaker in reading.breakers if breaker.state not in _HEALTHY],
         in_flight=reading.in_flight,
+        streams=list(reading.streams),
     )

@@ -62,6 +62,9 @@ class BrokerSummary(BaseModel):
     gate: str = Field(description="`open`, or why nothing goes to the broker's address: `rate_limited`, `banned`.")
     breakers_not_closed: list[str] = Field(description="Endpoint groups whose breaker is not closed.")
     in_flight: int
+    streams: list[str] = Field(
+        [], description="Streams that are open: relayed ones, and `fills`, by which the sidecar learns of fills."
+    )
 
 
 class Status(BaseModel):

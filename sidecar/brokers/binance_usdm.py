@@ -3,10 +3,12 @@
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
+from sidecar.brokers import _binance_stream
 from sidecar.brokers._binance import BinanceProfile, Tables
 from sidecar.brokers._binance_orders import USDM
 from sidecar.brokers._binance_usdm_endpoints import ORDERS_1M, ORDERS_10S, ROUTES, WEIGHT
 from sidecar.brokers.profile import Scope, WindowSpec
+from sidecar.brokers.streams import OrderStream
 
 LIMITS: Final = (
     # [doc] "Limits": weight counts for the address, orders for the account; `exchangeInfo` tells the real values.
@@ -36,3 +38,7 @@ class BinanceUsdm(BinanceProfile):
                 dialect=USDM,
             )
         )
+
+    def order_stream(self, account: str) -> OrderStream:  # noqa: ARG002 - a key has one account
+        """The key's user-data stream."""
+        return _binance_stream.order_stream()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from sidecar.brokers import _oanda_answers, _oanda_lookup, _oanda_orders, _oanda_progress
+from sidecar.brokers import _oanda_answers, _oanda_lookup, _oanda_orders, _oanda_progress, _oanda_stream
 from sidecar.brokers._answers import OK, looks_whole, settled
 from sidecar.brokers._essence import everything
 from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_CHANGE, UNKNOWN_READ, Rule
@@ -27,6 +27,7 @@ from sidecar.brokers.profile import (
     Refusal,
     Verdict,
 )
+from sidecar.brokers.streams import OrderStream
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import Effect, Outcome, RefusalKind
 
@@ -176,6 +177,10 @@ class Oanda:
         """How far the order is that the request places or cancels; so for orders that close a trade or a position."""
         intent = self.understand(request)
         return _oanda_progress.progress(intent.endpoint.name, self.classify(intent, answer), answer)
+
+    def order_stream(self, account: str) -> OrderStream:
+        """The account's transactions, as they happen."""
+        return _oanda_stream.order_stream(account)
 
     def price_request(self, terms: OrderTerms) -> Request | None:
         """The prices of the instrument, which OANDA tells to an account only."""

@@ -100,7 +100,9 @@ class Asker:
 
     async def question(self, question: Request, deadline: float) -> tuple[Answer | None, Verdict]:
         """Ask once, before `deadline` (monotonic seconds): the answer, where one came, and what it means."""
-        intent = replace(self.profile.understand(question), priority=Priority.REDUCE)
+        intent = self.profile.understand(question)
+        # A stream can wait: what it would tell is asked for as well.
+        intent = replace(intent, priority=Priority.ACCOUNT if intent.endpoint.stream else Priority.REDUCE)
         try:
             lease = await self.limiter.acquire(intent, deadline)
         except LimitRefused as refused:
@@ -110,9 +112,11 @@ class Asker:
         started = self.clock.monotonic()
         try:
             request = question if self.signer is None else self.signer.sign(question, self.broker_clock.now())
-            answer = await self.transport.send(
-                request, seconds=max(deadline - started, _SHORTEST_SECONDS), reserved=True
-            )
+            seconds = max(deadline - started, _SHORTEST_SECONDS)
+            if intent.endpoint.stream:
+                answer = await self.transport.stream(request, seconds=seconds)
+            else:
+                answer = await self.transport.send(request, seconds=seconds, reserved=True)
             verdict = self.profile.classify(intent, answer)
             self.broker_clock.hear(answer.headers, self.clock.monotonic() - started)
         except TransportError as failure:

@@ -1,12 +1,14 @@
 """One broker, ready to be called: turns a request into a call, and tells what became of it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.profile import Finding, Keys, LogsIn, Profile, Refusal
+from sidecar.brokers.profile import Finding, Keys, LogsIn, Profile, Refusal, Verdict
+from sidecar.brokers.streams import OrderStream, Socket, TellsOfOrders
 from sidecar.calls import ending
 from sidecar.calls.admission import Admission, Restraint
 from sidecar.calls.asking import Asker
@@ -23,12 +25,21 @@ from sidecar.calls.preflight import Preflight
 from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.relay import relay
 from sidecar.calls.session import Session
+from sidecar.calls.sockets import Sockets
 from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
 from sidecar.telemetry.context import new_trace, parse_traceparent
-from sidecar.telemetry.events import Bus, DegradationChanged, TraceContext, trail
+from sidecar.telemetry.events import (
+    FILLS,
+    Bus,
+    DegradationChanged,
+    StreamClosed,
+    StreamOpened,
+    TraceContext,
+    trail,
+)
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
 from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
@@ -69,6 +80,7 @@ class Gateway:
         self._admission = admission
         self._restraint = restraint
         self._transport = Transport(settings)
+        self._sockets = Sockets(settings)
         self._limiter = Limiter(name, profile.limits, settings.limits, address, bus, clock)
         self._budget = RetryBudget(settings.retry.budget, settings.retry.budget_floor, clock)
         self._breakers = {
@@ -87,6 +99,9 @@ class Gateway:
         self._run = self._entrance()
         self._limiter.hold_back_market_data(restraint.market_data_share)
         bus.subscribe(DegradationChanged, self._level_changed)
+        self._streams: Counter[str] = Counter()
+        bus.subscribe(StreamOpened, self._stream_opened)
+        bus.subscribe(StreamClosed, self._stream_closed)
 
     def _entrance(self) -> Carry:
         """Where calls go in: what is remembered comes before the pipeline, where anything may be remembered."""
@@ -95,6 +110,12 @@ class Gateway:
     def _level_changed(self, event: DegradationChanged) -> None:
         if event.broker == self.name:
             self._limiter.hold_back_market_data(self._restraint.market_data_share)
+
+    def _stream_opened(self, event: StreamOpened) -> None:
+        self._streams[event.stream] += event.broker == self.name
+
+    def _stream_closed(self, event: StreamClosed) -> None:
+        self._streams[event.stream] -= event.was_open and event.broker == self.name
 
     def _made_asker(self) -> Asker:
         keys = self._keys
@@ -187,6 +208,7 @@ class Gateway:
         """Close the connections to the broker."""
         sessions = [*self._retired, *filter(None, (self._asker.session,))]
         await asyncio.gather(*(session.close() for session in sessions))
+        await self._sockets.close()
         await self._transport.close()
 
     async def run(
@@ -283,6 +305,28 @@ class Gateway:
         """The broker's answer to a question of the sidecar's own, such as a price. Raises Unanswered."""
         return await self._asker.ask(question, self._clock.monotonic() + LOOK_SECONDS)
 
+    @property
+    def tells_of_orders(self) -> bool:
+        """Whether the broker has a stream that tells what happens to the orders which the sidecar carries."""
+        told = isinstance(self._profile, TellsOfOrders) and self._settings.stream_url is not None
+        return told and self.signs
+
+    def order_stream(self, account: str) -> OrderStream | None:
+        """The stream that tells what happens to an account's orders; None where there is none."""
+        profile = self._profile
+        return profile.order_stream(account) if isinstance(profile, TellsOfOrders) and self.tells_of_orders else None
+
+    async def open_stream(self, question: Request) -> tuple[Answer | None, Verdict]:
+        """Open a stream of the sidecar's own, or ask for what opens one: the answer, where one came, and its meaning.
+
+        Raises Unanswered when there is no session to ask in.
+        """
+        return await self._asker.put(question, self._clock.monotonic() + LOOK_SECONDS)
+
+    async def open_socket(self, socket: Socket) -> AsyncIterator[bytes]:
+        """The messages of a WebSocket of the sidecar's own, each with a line's end. Raises TransportError."""
+        return await self._sockets.open(socket.target, LOOK_SECONDS)
+
     def _call(
         self, request: Request, deadline_seconds: float | None, trace: TraceContext, gone: Callable[[], bool]
     ) -> Call:
@@ -355,7 +399,10 @@ class Gateway:
         return BrokerShape(
             name=self.name,
             endpoints=tuple((endpoint.name, endpoint.group) for endpoint in self._profile.endpoints),
-            streams=tuple(endpoint.name for endpoint in self._profile.endpoints if endpoint.stream),
+            streams=(
+                *(endpoint.name for endpoint in self._profile.endpoints if endpoint.stream),
+                *((FILLS,) if self.tells_of_orders else ()),
+            ),
             groups=tuple(self._breakers),
             limits=self._limiter.names,
             read=self.reading,
@@ -375,6 +422,7 @@ class Gateway:
             retry_budget=self._budget.left(),
             degradation=self._restraint.reading(),
             cache=self._cache.reading(),
+            streams=tuple(sorted(name for name, count in self._streams.items() if count > 0)),
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:

@@ -75,7 +75,7 @@ class CutOff(ValueError):
 
 
 class Transport:
-    """A pool of keep-alive connections to one broker."""
+    """Keep-alive connections to one broker, and streams on connections of their own: they hold them for hours."""
 
     def __init__(self, settings: Broker) -> None:
         self._base = _Base(settings.base_url)
@@ -90,10 +90,14 @@ class Transport:
         self._connect_seconds = settings.timeouts.connect_seconds
         self._used: WeakSet[asyncio.BaseProtocol] = WeakSet()
         self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Make the pool; no connection is opened yet."""
-        self._session = aiohttp.ClientSession(
+        """Make the pools; no connection is opened yet."""
+        self._session, self._streams = self._pool(), self._pool()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._connections,
                 limit_per_host=self._connections,
@@ -112,8 +116,8 @@ class Transport:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        for session in filter(None, (self._session, self._streams)):
+            await session.close()
 
     async def knock(self, seconds: float) -> None:
         """Open a connection to the host of streams, where that is another one, and close it again.
@@ -174,7 +178,7 @@ class Transport:
         try:
             async with asyncio.timeout(seconds) as timer:
                 passage = self._passage(request, timer)
-                response = await self._request(self._stream_base, request, passage, self._stream_phases)
+                response = await self._request(self._streams, self._stream_base, request, passage, self._stream_phases)
                 if _SWITCHING_PROTOCOLS < response.status < _FIRST_REFUSAL:
                     return _answer(response, chunks=_Chunks(response))
                 async with response:
@@ -191,19 +195,24 @@ class Transport:
             await self._places.acquire()
 
     async def _whole(self, request: Request, passage: Passage) -> Answer:
-        async with await self._request(self._base, request, passage, self._phases) as response:
+        async with await self._request(self._session, self._base, request, passage, self._phases) as response:
             return _answer(response, await self._read(response, passage))
 
     def _passage(self, request: Request, timer: asyncio.Timeout) -> Passage:
         return Passage(_decoded(request.headers), timer, self._answer_seconds, self._used)
 
+    @staticmethod
     async def _request(
-        self, base: "_Base", request: Request, passage: Passage, phases: aiohttp.ClientTimeout
+        session: aiohttp.ClientSession | None,
+        base: "_Base",
+        request: Request,
+        passage: Passage,
+        phases: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        if self._session is None:
+        if session is None:
             raise ConnectionError("the transport is not open: call open() first")
         body = request.body
-        return await self._session.request(
+        return await session.request(
             request.method,
             base.url(request.target),
             data=io.BytesIO(body) if len(body) > _LARGE_BODY_BYTES else body or None,

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from sidecar.brokers.registry import build
+from sidecar.brokers.streams import TellsOfOrders
 from sidecar.config.credentials import credential_warnings
 from sidecar.config.findings import Finding
-from sidecar.config.hosts import OANDA_STREAMS, is_loopback, url_host
+from sidecar.config.hosts import BINANCE_STREAMS, OANDA_STREAMS, is_loopback, url_host
 from sidecar.config.model import Broker
 from sidecar.config.report import KeyPath
 from sidecar.words import BreakerMode
@@ -36,9 +37,17 @@ def _unused_streams(path: KeyPath, broker: Broker) -> Iterator[Finding]:
     if broker.profile == "oanda" and broker.stream_url is None and wanted:
         wrong = "this key is missing: calls for streams would go to base_url, where OANDA has none"
         yield Finding((*path, "stream_url"), wrong, wanted)
-    if broker.stream_url is not None and not any(endpoint.stream for endpoint in build(broker).endpoints):
-        wrong = f"the {broker.profile} profile has no HTTP streams, so that nothing uses it"
+    if broker.stream_url and url_host(broker.stream_url) == url_host(BINANCE_STREAMS) and not _is_private(broker):
+        yield Finding((*path, "stream_url"), "the streams of accounts are not there", BINANCE_STREAMS)
+    profile = build(broker)
+    useful = isinstance(profile, TellsOfOrders) or any(endpoint.stream for endpoint in profile.endpoints)
+    if broker.stream_url is not None and not useful:
+        wrong = f"the {broker.profile} profile knows of no streams, so that nothing uses it"
         yield Finding((*path, "stream_url"), wrong, "remove it")
+
+
+def _is_private(broker: Broker) -> bool:
+    return (broker.stream_url or "").rstrip("/") == BINANCE_STREAMS
 
 
 def _hopeless_retry(path: KeyPath, broker: Broker) -> Iterator[Finding]:

@@ -16,6 +16,9 @@ OANDA_STREAMS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Where OANDA's two environments stream, by REST host: its development guide, "Environments"."""
 
+BINANCE_STREAMS: Final = "https://fstream.binance.com/private"
+"""Where the futures tell an account what happens to its orders: "Important WebSocket Change Notice", 2026."""
+
 _PORTS: Final = {"http": 80, "https": 443}
 
 

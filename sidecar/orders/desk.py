@@ -16,6 +16,7 @@ from sidecar.calls.latesigning import client_id_of_key, new_client_id
 from sidecar.clock import Clock
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnsupportedError
+from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Change, Kind, Order, PriceGuard
 from sidecar.orders.outcome import Next
@@ -54,9 +55,18 @@ class OrderDesk:
     """Takes orders for the brokers whose requests the sidecar signs, and tells what became of them."""
 
     def __init__(
-        self, queues: Mapping[str, OrderQueue], ledger: Ledger, *, bus: Bus, clock: Clock, rng: Random
+        self,
+        queues: Mapping[str, OrderQueue],
+        ledger: Ledger,
+        *,
+        bus: Bus,
+        clock: Clock,
+        rng: Random,
+        fill_streams: Mapping[str, FillStreams] | None = None,
     ) -> None:
+        """`fill_streams`: what learns of fills by the brokers' streams, where there are any."""
         self._queues = dict(queues)
+        self._fill_streams = dict(fill_streams or {})
         self._ledger = ledger
         self._bus = bus
         self._clock = clock
@@ -293,6 +303,11 @@ class OrderDesk:
         queue = self._queues.get(order.broker)
         if order.state is OrderState.WORKING and queue is not None:
             await queue.look_again(order_id)
+
+    def follows(self, broker: str, account: str) -> bool:
+        """Whether the broker tells by itself, now, what happens to an account's orders."""
+        streams = self._fill_streams.get(broker)
+        return streams is not None and streams.live(account)
 
     async def wait(self, order_id: str, seconds: float, *, final: bool) -> Account:
         """What is known of an order once it is settled, or after `seconds`. Raises UnknownOrderError, StoreError.

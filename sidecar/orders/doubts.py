@@ -22,6 +22,8 @@ AT_ONCE: Final = 8
 LEAST_LOOKS: Final = 3
 """Looks that must all have found nothing before an order is given up."""
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+_SHORTEST_PAUSE_SECONDS: Final = 1.0
+"""Between two looks, though the broker itself tells again and again that something has happened to the order."""
 _CLOSED_SECONDS: Final = 1.0
 """Pause before it is seen again whether a broker that is away may be asked."""
 
@@ -44,6 +46,7 @@ class Doubts:
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._hurries: dict[str, asyncio.Event] = {}
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -52,7 +55,12 @@ class Doubts:
         """Find out what became of an order; the first look comes after `pause` seconds."""
         task = asyncio.create_task(self._resolve(order, pause), name=f"order in doubt {order.id}")
         self._tasks[order.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(order.id, None))
+        task.add_done_callback(lambda _: self._taken(order.id))
+
+    def hurry(self, order_id: str) -> None:
+        """The broker tells that something has happened to an order: a look will find it now."""
+        if order_id in self._tasks:
+            self._hurries.setdefault(order_id, asyncio.Event()).set()
 
     async def settled(self) -> None:
         """Return when none is left of those that are in doubt now."""
@@ -66,11 +74,26 @@ class Doubts:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _taken(self, order_id: str) -> None:
+        self._tasks.pop(order_id, None)
+        self._hurries.pop(order_id, None)
+
+    async def _rest(self, order_id: str, seconds: float) -> None:
+        """Wait before the next look; not for long when the broker tells of the order meanwhile."""
+        hurry = self._hurries.setdefault(order_id, asyncio.Event())
+        await self._clock.sleep(min(seconds, _SHORTEST_PAUSE_SECONDS))
+        timer = self._clock.call_later(max(0.0, seconds - _SHORTEST_PAUSE_SECONDS), hurry.set)
+        try:
+            await hurry.wait()
+        finally:
+            timer.cancel()
+            hurry.clear()
+
     async def _resolve(self, order: Order, pause: float) -> None:
         unseen, number = 0, 0
         first_unseen: float | None = None
         while True:
-            await self._clock.sleep(pause)
+            await self._rest(order.id, pause)
             pause = min(max(1.0, 2 * pause), _LONGEST_PAUSE_SECONDS)
             await self._open()
             number += 1

@@ -89,6 +89,8 @@ class OrderQueue:
         self._recalls: dict[str, asyncio.Task[bool]] = {}
         self._chores: set[asyncio.Task[Any]] = set()
         self._looks: dict[str, asyncio.Task[None]] = {}
+        self._unsaved: dict[str, Order] = {}
+        """What a look has told and the disk is about to know."""
         self._stopping = False
 
     # Start and stop
@@ -307,8 +309,12 @@ class OrderQueue:
         return self._book.waiting(lane)
 
     def find(self, order_id: str) -> Order | None:
-        """An order that is open, as it is now."""
-        return self._book.find(order_id)
+        """An order that is open, as it is now; or one of which more is known than the disk knows."""
+        return self._book.find(order_id) or self._unsaved.get(order_id)
+
+    def told_of(self, order: Order) -> None:
+        """The broker tells by itself that something has happened to an open order."""
+        self._doubts.hurry(order.id)
 
     async def look_again(self, order_id: str) -> None:
         """Ask the broker how far a working order is, and record it; nothing happens where that cannot be found out."""
@@ -327,7 +333,11 @@ class OrderQueue:
             told = None if found is None else found_progress(order, found, self.profile)
             if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
                 step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
-                await self._recorder.enter_and_save(order, step)
+                self._unsaved[order_id] = order
+                try:
+                    await self._recorder.enter_and_save(order, step)
+                finally:
+                    del self._unsaved[order_id]
 
     def reading(self) -> OrdersReading:
         """How many orders are in each state, and for how long the oldest has waited."""

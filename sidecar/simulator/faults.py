@@ -17,6 +17,7 @@ from sidecar.simulator import wire
 
 _CLOCK_SKEW = web.RequestKey("clock_skew", float)
 _REFUSE_NEXT = web.RequestKey("refuse_next", float)
+_SILENT_FROM = web.RequestKey("silent_from", float)
 
 
 class FaultError(ValueError):
@@ -44,6 +45,8 @@ class FaultKind(StrEnum):
     WRONG_LENGTH = "wrong_length"
     CLOCK_SKEW = "clock_skew"
     TIMEOUT_UNKNOWN = "timeout_unknown"
+    STREAM_CUT = "stream_cut"
+    STREAM_SILENT = "stream_silent"
 
 
 _AMBIGUOUS = frozenset({FaultKind.UNAVAILABLE_UNKNOWN, FaultKind.TIMEOUT_UNKNOWN})
@@ -81,7 +84,9 @@ class Fault:
         method: Hits only this HTTP method; empty for every one.
         path: Hits only paths that start so; empty for every one.
         seconds: How long it lasts (`latency`, `trickle`, `refused`, `banned`, `rate_limited` at Binance) or how far
-            the clock runs ahead (`clock_skew`, may be negative). `None` takes the kind's own default, see `duration`.
+            the clock runs ahead (`clock_skew`, may be negative); for how long a stream flows before it is cut, or
+            falls silent on an open connection (`stream_cut`, `stream_silent`). `None` takes the kind's own default,
+            see `duration`.
         executed: For the kinds whose answer leaves it open (`unavailable_unknown`, `timeout_unknown`): whether the
             request is executed. `None` tosses the plan's seeded coin each time.
         longer: For `wrong_length`: whether the length announced is longer than the body. `None` tosses the coin.
@@ -303,6 +308,12 @@ def refusal(request: web.Request) -> float | None:
     return seconds
 
 
+def is_silent(request: web.Request, clock: Clock) -> bool:
+    """Whether the stream that this request opened says nothing any more."""
+    moment = request.get(_SILENT_FROM)
+    return moment is not None and clock.monotonic() >= moment
+
+
 async def _transport_fault(fault: Fault, request: web.Request, handler: Handler, clock: Clock) -> web.StreamResponse:
     match fault.kind:
         case FaultKind.LATENCY:
@@ -311,6 +322,10 @@ async def _transport_fault(fault: Fault, request: web.Request, handler: Handler,
             request[_CLOCK_SKEW] = fault.duration
         case FaultKind.REFUSED:
             request[_REFUSE_NEXT] = fault.duration
+        case FaultKind.STREAM_SILENT:
+            request[_SILENT_FROM] = clock.monotonic() + fault.duration
+        case FaultKind.STREAM_CUT:
+            return await _cut(fault, request, handler, clock)
         case FaultKind.RESET_BEFORE:
             await request.read()
             wire.reset(request)
@@ -328,6 +343,14 @@ async def _transport_fault(fault: Fault, request: web.Request, handler: Handler,
         case _:
             pass
     return response
+
+
+async def _cut(fault: Fault, request: web.Request, handler: Handler, clock: Clock) -> web.StreamResponse:
+    scissors = clock.call_later(fault.duration, lambda: wire.reset(request))
+    try:
+        return await _execute(request, handler)
+    finally:
+        scissors.cancel()
 
 
 async def _spoil_body(fault: Fault, request: web.Request, response: web.Response, clock: Clock) -> web.StreamResponse:

@@ -118,6 +118,8 @@ class BrokerReading:
     """Retries that may still be made now."""
     degradation: DegradationReading
     cache: CacheReading
+    streams: tuple[str, ...] = ()
+    """Names of the streams that are open: relayed ones, and `fills`, by which the sidecar learns of fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class BrokerShape:
     endpoints: tuple[tuple[str, str], ...]
     """Endpoint and group."""
     streams: tuple[str, ...]
-    """Those of the endpoints whose answers never end."""
+    """Those of the endpoints whose answers never end, and the sidecar's own."""
     groups: tuple[str, ...]
     limits: tuple[str, ...]
     read: Callable[[], BrokerReading]

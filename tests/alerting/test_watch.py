@@ -179,6 +179,22 @@ def test_a_carried_order_in_doubt_is_an_error_when_the_sidecar_does_not_find_it_
     bench.clock.run(main())
 
 
+@pytest.mark.parametrize("end", [events.StreamOpened(B, "fills"), events.StreamClosed(B, "fills", "unneeded")])
+def test_a_stream_of_fills_that_stays_away_is_an_error_until_it_opens_or_is_not_needed(end: Event) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.after(events.StreamClosed(B, "fills", "lost"))
+        await bench.clock.sleep(50)
+        assert bench.after() == set()
+        bench.after(events.StreamClosed(B, "fills", "unopened", was_open=False))
+        await bench.clock.sleep(20)
+        assert bench.after() == {(ErrorType.FILLS_LATE, "fills")}
+        assert bench.after(end) == set()
+
+    bench.clock.run(main())
+
+
 def test_an_unprotected_position_is_an_error_of_its_operation() -> None:
     event = events.PositionUnprotected(B, "b1", OperationType.BRACKET, "BTCUSDT", "no stop")
     assert (ErrorType.POSITION_UNPROTECTED, "b1") in Bench().after(event)
@@ -189,6 +205,7 @@ def test_every_type_has_a_story() -> None:
         ErrorType.ORDER_DEAD,
         ErrorType.ORDER_EXPIRED,
         ErrorType.POSITION_UNPROTECTED,
+        ErrorType.FILLS_LATE,
     }
     assert told == {line.kind for line in RAISES}
     assert told | set(NO_EVENT) == set(ErrorType)

@@ -100,6 +100,7 @@ class FakeGateway:
             10.0,
             DegradationReading(self.level, 0.0, None, "", None, None),
             CacheReading(0, 0),
+            ("fills",),
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:

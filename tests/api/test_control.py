@@ -27,6 +27,7 @@ async def test_status_tells_the_sidecar_in_one_look(at_home: House) -> None:
         "gate": "rate_limited",
         "breakers_not_closed": ["orders"],
         "in_flight": 3,
+        "streams": ["fills"],
     }
     assert status.pop("operational")["state"] == "active"
     assert status == {

@@ -89,6 +89,15 @@ async def test_a_stream_outlives_the_time_of_its_head() -> None:
         assert [data async for data in chunks] == []
 
 
+async def test_a_stream_takes_no_connection_from_the_calls() -> None:
+    prices = Prices()
+    async with RawServer(prices, answering(ok(b"called"))) as server, opened(server, connections=1) as transport:
+        stream = await transport.stream(STREAM, seconds=SECONDS)
+        answer = await transport.send(Request("GET", "/x", ()), seconds=SECONDS)
+        assert answer.body == b"called"
+        await close(stream)
+
+
 async def test_a_stream_that_falls_silent_is_lost() -> None:
     prices = Prices()
     async with RawServer(prices) as server, opened(server, timeouts={"stream_idle_seconds": 0.1}) as transport:

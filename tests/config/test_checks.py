@@ -274,7 +274,16 @@ def test_oanda_practice_and_live_do_not_mix(tmp_path: Path) -> None:
 
 WARNINGS = [
     (OANDA, "stream_url", "this key is missing: calls for streams would go to base_url, where OANDA has none"),
-    (f"{BINANCE}    stream_url: https://x\n", "stream_url", "the binance-usdm profile has no HTTP streams"),
+    (
+        f"{BINANCE.replace('binance-usdm', 'binance-spot')}    stream_url: https://x\n",
+        "stream_url",
+        "the binance-spot profile knows of no streams",
+    ),
+    (
+        f"{BINANCE}    stream_url: https://fstream.binance.com\n",
+        "stream_url",
+        "the streams of accounts are not there",
+    ),
     (BINANCE.replace("https", "http"), "base_url", "keys and orders would cross the network in clear text"),
     (f"{BINANCE}    retry: {{base_seconds: 9}}\n", "retry.base_seconds", "the first retry would come after"),
     (f"{BINANCE}    breaker: {{mode: shadow}}\n", "breaker.mode", "failures are measured, but no call is refused"),

@@ -76,6 +76,7 @@ def _in_front(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oa
             "oanda": {
                 "profile": "oanda",
                 "base_url": _oanda.url,
+                "stream_url": _oanda.url,
                 "credentials": {"token_file": files["token_file"]},
                 **QUICK,
             },

@@ -19,7 +19,11 @@ class Broker(Part):
 
     profile: ProfileName = Field(description="What kind of broker it is.")
     base_url: HttpUrl = Field(description="Where its API lives, such as https://fapi.binance.com.")
-    stream_url: HttpUrl | None = Field(None, description="Where its HTTP streams live, when elsewhere.")
+    stream_url: HttpUrl | None = Field(
+        None,
+        description="Where its streams live: those that are relayed, and the one by which the sidecar learns of fills; "
+        "for Binance futures https://fstream.binance.com/private. Without it fills are learnt by looking.",
+    )
     deadline_seconds: PositiveSeconds = Field(
         9, description="Seconds that a call may take in all when the bot does not say (Sidecar-Deadline)."
     )

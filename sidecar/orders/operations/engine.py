@@ -31,7 +31,7 @@ from sidecar.orders.operations.model import UNDO, Leg, Native, Operation, Record
 from sidecar.orders.operations.runner import Runner
 from sidecar.orders.order import Kind, Order
 from sidecar.store import StoreError
-from sidecar.telemetry.events import Bus, OperationChanged, OrderStateChanged
+from sidecar.telemetry.events import FILLS, Bus, OperationChanged, OrderStateChanged, StreamClosed
 from sidecar.telemetry.state import OperationsReading
 from sidecar.words import OperationState, OperationType, OrderState, OrderType
 
@@ -78,6 +78,7 @@ class OperationEngine:
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._stopping = False
         bus.subscribe(OrderStateChanged, self._hear)
+        bus.subscribe(StreamClosed, self._no_longer_told)
 
     # Start and stop
 
@@ -339,6 +340,12 @@ class OperationEngine:
         runner = self._runners.get(self._owners.get(event.order, ""))
         if runner is not None:
             runner.wake()
+
+    def _no_longer_told(self, event: StreamClosed) -> None:
+        if event.stream == FILLS:
+            for runner in self._runners.values():
+                if runner.operation.broker == event.broker:
+                    runner.look_sooner()
 
 
 class _Watch:

@@ -76,6 +76,11 @@ class Hands:
         if order is not None:
             self.absorb(leg, order)
 
+    def told(self, operation: Operation) -> bool:
+        """Whether the broker itself tells, now, what happens to all of its orders."""
+        accounts = {"" if leg.terms is None else leg.terms.account for leg in operation.record.legs if leg.open}
+        return all(self.desk.follows(operation.broker, account) for account in accounts)
+
     async def follow_cancel(self, leg: Leg) -> None:
         """Learn how the cancel of an order is. Raises StoreError."""
         try:

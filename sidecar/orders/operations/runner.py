@@ -26,6 +26,8 @@ from sidecar.telemetry.events import (
 from sidecar.words import OperationState
 
 _FIRST_LOOK_SECONDS: Final = 0.5
+_TOLD_LOOK_SECONDS: Final = 30.0
+"""The longest pause between looks while the broker tells of fills by itself: a stream can miss something."""
 _STUMBLE_SECONDS: Final = 1.0
 _GOOD: Final = frozenset({OperationState.COMPLETED, OperationState.PARTIALLY_COMPLETED, OperationState.ROLLED_BACK})
 
@@ -66,6 +68,12 @@ class Runner:
 
     def wake(self) -> None:
         """One of its orders has changed."""
+        self._wake.set()
+
+    def look_sooner(self) -> None:
+        """The broker does not tell of fills any more: look as often as without it, from now on."""
+        self._pause = min(self._pause, self._policy.look_seconds)
+        self._look_at = min(self._look_at, self._clock.monotonic() + self._pause)
         self._wake.set()
 
     def unwind(self, reason: str) -> None:
@@ -131,7 +139,7 @@ class Runner:
         self._expose(changed)
         if look:
             self._look_at = self._clock.monotonic() + self._pause
-            self._pause = min(2 * self._pause, self._policy.look_seconds)
+            self._pause = min(2 * self._pause, self._longest_pause(changed))
         if changed != self.operation:
             await self._write(changed, steps + self._progress(changed))
             self._pause = _FIRST_LOOK_SECONDS
@@ -146,6 +154,10 @@ class Runner:
                 told = f"{leg.name}: it had not been handed in, and is not wanted any more"
                 steps.append(Step(self._clock.now(), "drop", told))
         return steps
+
+    def _longest_pause(self, operation: Operation) -> float:
+        seconds = self._policy.look_seconds
+        return max(seconds, _TOLD_LOOK_SECONDS) if self._hands.told(operation) else seconds
 
     def _expose(self, changed: Operation) -> None:
         if not exposed(changed):

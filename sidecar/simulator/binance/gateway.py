@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from sidecar.simulator.binance import accounts, public, spot_endpoints, trading
+from sidecar.simulator.binance import accounts, public, spot_endpoints, streams, trading
 from sidecar.simulator.binance.call import Call, Endpoint, Security
 from sidecar.simulator.binance.errors import BinanceError
 from sidecar.simulator.binance.exchange import Account, Exchange
@@ -35,6 +35,7 @@ class Gateway:
         application = web.Application(middlewares=[self._admit(), faults, self._answer()])
         for endpoint in ENDPOINTS:
             application.router.add_route(endpoint.method, endpoint.path, self._handler(endpoint))
+        application.add_routes(streams.routes(self._exchange))
         return application
 
     def _admit(self) -> Middleware:

@@ -5,6 +5,8 @@ from contextlib import aclosing, suppress
 
 from aiohttp import web
 
+from sidecar.clock import SystemClock
+from sidecar.simulator.faults import is_silent
 from sidecar.simulator.oanda.calls import Call, style
 from sidecar.simulator.oanda.limits import Limits
 from sidecar.simulator.oanda.stamps import Json, dumps
@@ -24,5 +26,6 @@ async def deliver(call: Call, limits: Limits, events: AsyncGenerator[Json]) -> w
         with suppress(ConnectionError):
             async with aclosing(events):
                 async for event in events:
-                    await response.write(dumps(event, style(request)) + b"\n")
+                    if not is_silent(request, SystemClock()):
+                        await response.write(dumps(event, style(request)) + b"\n")
     return response

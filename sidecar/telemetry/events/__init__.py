@@ -47,16 +47,18 @@ from sidecar.telemetry.events.operations import (
 )
 from sidecar.telemetry.events.orders import ORDER_REFUSALS, OrderRefused, OrdersRecovering, OrderStateChanged
 from sidecar.telemetry.events.process import RELOADS, LastRunTold, Reloaded, Started, Stopped
-from sidecar.telemetry.events.streams import StreamClosed, StreamMessages, StreamOpened
+from sidecar.telemetry.events.streams import FILLS, STREAM_ENDS, StreamClosed, StreamMessages, StreamOpened
 from sidecar.telemetry.events.trail import CallFinished, Event, Stamped, Trail, trail
 
 __all__ = [
+    "FILLS",
     "NOTIFICATION_RESULTS",
     "OPERATION_RECOVERIES",
     "OPERATION_STEPS",
     "ORDER_REFUSALS",
     "RELOADS",
     "REPLAYS",
+    "STREAM_ENDS",
     "AttemptFinished",
     "BreakerTransition",
     "BrokerChecked",

@@ -1,11 +1,15 @@
-"""What happened to a broker's streams."""
+"""What happened to a broker's streams: those that are relayed to bots, and the sidecar's own."""
 
 from dataclasses import dataclass
+from typing import Final
+
+FILLS: Final = "fills"
+"""The sidecar's own stream, which tells it what happens to the orders that it carries."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOpened:
-    """A broker's stream answered and is being relayed."""
+    """A broker's stream answered, and is relayed or followed from now on."""
 
     broker: str
     stream: str
@@ -13,7 +17,7 @@ class StreamOpened:
 
 @dataclass(frozen=True, slots=True)
 class StreamMessages:
-    """Messages (lines) of a stream passed through."""
+    """Messages (lines) of a stream came."""
 
     broker: str
     stream: str
@@ -24,9 +28,16 @@ class StreamMessages:
 
 @dataclass(frozen=True, slots=True)
 class StreamClosed:
-    """A relayed stream ended."""
+    """A stream ended; or one of the sidecar's own did not come about."""
 
     broker: str
     stream: str
     reason: str
-    """Closed set: `broker_closed`, `bot_left`, `lost`, `shutdown`."""
+    """One of `STREAM_ENDS`."""
+    was_open: bool = True
+    """Whether it had been opened before."""
+
+
+STREAM_ENDS: Final = ("broker_closed", "bot_left", "lost", "shutdown", "unneeded", "unopened")
+"""`lost`: it broke, or fell silent. Of the sidecar's own alone: `unneeded`, nothing is left that it could tell of;
+`unopened`, it was to be opened, and could not be."""

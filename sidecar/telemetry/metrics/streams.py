@@ -1,13 +1,11 @@
-"""Metrics of the streams that are relayed."""
+"""Metrics of the streams that are relayed, and of the sidecar's own."""
 
 from collections.abc import Sequence
 from itertools import product
 
-from sidecar.telemetry.events import Bus, StreamClosed, StreamMessages, StreamOpened
+from sidecar.telemetry.events import STREAM_ENDS, Bus, StreamClosed, StreamMessages, StreamOpened
 from sidecar.telemetry.metrics.families import AnyFamily, Family, Labels, counter
 from sidecar.telemetry.state import BrokerReading, BrokerShape
-
-END_REASONS = ("broker_closed", "bot_left", "lost", "shutdown")
 
 
 class StreamMetrics:
@@ -17,17 +15,15 @@ class StreamMetrics:
         by = ("broker", "stream")
         streams = [(shape.name, stream) for shape in shapes for stream in shape.streams]
         self._ended: dict[Labels, str] = {}
-        self._open = Family("sidecar_streams_open", "Streams that are relayed now.", by).born(streams)
-        self._messages = counter("sidecar_stream_messages_total", "Messages that passed through.", by).born(streams)
+        self._open = Family("sidecar_streams_open", "Streams that are relayed or followed now.", by).born(streams)
+        self._messages = counter("sidecar_stream_messages_total", "Messages that came.", by).born(streams)
         self._reconnects = counter(
             "sidecar_stream_reconnects_total", "Streams opened again, by why the one before ended.", (*by, "reason")
-        ).born((*stream, reason) for stream, reason in product(streams, END_REASONS))
-        self._closed = counter("sidecar_stream_closures_total", "Streams that ended, by reason.", (*by, "reason")).born(
-            (*stream, reason) for stream, reason in product(streams, END_REASONS)
-        )
-        self._newest = Family(
-            "sidecar_stream_last_message_timestamp_seconds", "When the newest message passed through.", by
-        )
+        ).born((*stream, reason) for stream, reason in product(streams, STREAM_ENDS))
+        self._closed = counter(
+            "sidecar_stream_closures_total", "Streams that ended or did not come about, by reason.", (*by, "reason")
+        ).born((*stream, reason) for stream, reason in product(streams, STREAM_ENDS))
+        self._newest = Family("sidecar_stream_last_message_timestamp_seconds", "When the newest message came.", by)
 
     @property
     def families(self) -> tuple[AnyFamily, ...]:
@@ -57,6 +53,7 @@ class StreamMetrics:
 
     def _on_closed(self, event: StreamClosed) -> None:
         key = (event.broker, event.stream)
-        self._open[key].value -= 1
-        self._ended[key] = event.reason
+        if event.was_open:
+            self._open[key].value -= 1
+            self._ended[key] = event.reason
         self._closed[(*key, event.reason)].value += 1

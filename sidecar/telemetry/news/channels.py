@@ -8,7 +8,11 @@ from sidecar.telemetry.news.stories import Stories
 
 _log = structlog.get_logger("sidecar")
 
-_LOST = ("lost", "broker_closed")
+_LOST = {
+    "lost": "the stream was lost",
+    "broker_closed": "the broker closed the stream",
+    "unopened": "the stream could not be opened",
+}
 
 
 class ChannelNews:
@@ -36,8 +40,7 @@ class ChannelNews:
             fields={"broker": event.broker, "stream": event.stream, "reason": event.reason},
             say=_log.warning,
         )
-        by = "the broker closed the stream" if event.reason == "broker_closed" else "the stream was lost"
-        story.happened(by)
+        story.happened(_LOST[event.reason])
 
     def _stream_opened(self, event: events.StreamOpened) -> None:
         self._stories.end("stream", event.broker, event.stream)

@@ -57,6 +57,21 @@ CASES = (
         action="See that the bot has opened it again.",
     ),
     Case(
+        alert="SidecarFillsLate",
+        severity="warning",
+        error_type="fills_late",
+        hears={
+            series("sidecar_errors_total", error_type="fills_late", severity="warning"): once(10),
+            series("sidecar_errors_unresolved", error_type="fills_late", severity="warning"): during(10, 70),
+        },
+        fires=10,
+        ends=74,
+        summary="Fills are learnt by looking",
+        description="The stream by which binance tells momentum of fills stayed away for a minute. "
+        "Times in the last 30 minutes: 1.",
+        action="See in the log why it does not open; stops follow fills seconds later meanwhile.",
+    ),
+    Case(
         alert="SidecarClockSkew",
         severity="warning",
         error_type="clock_skew",
