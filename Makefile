@@ -1,4 +1,4 @@
-.PHONY: help demo test torture lint format bench requirements reference clean
+.PHONY: help demo test torture posture image lint format bench requirements reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -27,6 +27,13 @@ torture: ## orders, faults, kills and power cuts at random, and every promise co
 	@scripts/setup test
 	@$(bin)/python -m tests.torture --orders $(or $(N),400) $(ARGS)
 
+posture: ## the chart and the Dockerfiles held against checkov, each finding explained
+	@scripts/setup test
+	@scripts/check-posture
+
+image: ## build the image without a base from a registry, and start it as Kubernetes would (as root, on Debian)
+	@scripts/check-image
+
 bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pass-through
 	@scripts/setup bench
 	@$(bin)/python -m bench $(ARGS)
@@ -42,4 +49,4 @@ reference: ## write what is generated: the JSON Schema, metrics, errors, the das
 	@$(bin)/python -m sidecar.alerting.reference
 
 clean: ## remove everything that was made
-	@rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	@rm -rf .venv .venv-posture .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
