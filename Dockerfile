@@ -1,6 +1,7 @@
-# syntax=docker/dockerfile:1
 # The sidecar's image, from this repository alone:  docker build -t broker-sidecar:0.1.0 .
 # Runs as user 10001 with a read-only root file system; nothing in it needs a shell.
+# The base is pinned by its tag, and a tag can be moved. For a build that cannot change, give the digest that your registry
+# shows for it: --build-arg PYTHON=python:3.13.7-slim-bookworm@sha256:…
 ARG PYTHON=python:3.13.7-slim-bookworm
 
 FROM ${PYTHON} AS build

@@ -1,4 +1,4 @@
-.PHONY: help demo test torture crashes lint format bench requirements reference clean
+.PHONY: help demo test torture crashes posture image lint format bench requirements reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 
@@ -31,6 +31,13 @@ crashes: ## operations of every type, cut off at every write to the disk, once a
 	@scripts/setup test
 	@$(bin)/python -m tests.orders.operations.crashes $(ARGS)
 
+posture: ## the chart and the Dockerfiles held against checkov, each finding explained
+	@scripts/setup test
+	@scripts/check-posture
+
+image: ## build the image without a base from a registry, and start it as Kubernetes would (as root, on Debian)
+	@scripts/check-image
+
 bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pass-through
 	@scripts/setup bench
 	@$(bin)/python -m bench $(ARGS)
@@ -46,4 +53,4 @@ reference: ## write what is generated: the JSON Schema, metrics, errors, the das
 	@$(bin)/python -m sidecar.alerting.reference
 
 clean: ## remove everything that was made
-	@rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	@rm -rf .venv .venv-posture .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

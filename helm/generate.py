@@ -2,7 +2,8 @@
 
 - `values.schema.json`, from `values.schema.yaml` and the sidecar's own configuration schema;
 - `README.md`, from `README.template.md` and the comments in `values.yaml`;
-- `files/rules` and `files/dashboards`, from `alerts/` and `dashboards/`, as a chart reaches no file outside itself.
+- `files/rules`, `files/alertmanager` and `files/dashboards`, from `alerts/` and `dashboards/`, as a chart reaches no
+  file outside itself.
 """
 
 import json
@@ -17,7 +18,12 @@ from sidecar.config.schema import json_schema
 HERE: Final = Path(__file__).parent
 CHART: Final = HERE / "broker-sidecar"
 REPOSITORY: Final = HERE.parent
-COPIED: Final[Mapping[str, str]] = {"alerts/rules/*.yaml": "files/rules", "dashboards/json/*.json": "files/dashboards"}
+COPIED: Final[Mapping[str, str]] = {
+    "alerts/rules/*.yaml": "files/rules",
+    "alerts/alertmanager/alertmanager.yaml": "files/alertmanager",
+    "alerts/alertmanager/templates/*.tmpl": "files/alertmanager/templates",
+    "dashboards/json/*.json": "files/dashboards",
+}
 
 _EDITOR_KEYS: Final = frozenset({"patternErrorMessage", "description", "default"})
 """What editors show; Helm does not, and every install carries the schema along."""
@@ -57,15 +63,26 @@ def _for_helm(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     kept = {}
-    for key, value in node.items():
+    for key, value in _plainly(node).items():
         if key == "properties":
             # Here the keys are the configuration's own, and one of them may be called `description`.
             kept[key] = {name: _for_helm(part) for name, part in value.items()}
         elif key == "$ref":
             kept[key] = value.replace("#/$defs/", "#/definitions/sidecar")
+        elif key == "pattern":
+            kept[key] = value.replace("[Hh][Tt][Tt][Pp][Ss]?", "https?")
         elif key not in _EDITOR_KEYS:
             kept[key] = _for_helm(value)
     return kept
+
+
+def _plainly(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A value that may be null, as one type with two names: Helm then tells one mistake instead of three."""
+    match node.get("anyOf"):
+        case [{"type": str(name)} as one, {"type": "null"}] if "enum" not in one:
+            kept = {key: value for key, value in node.items() if key != "anyOf"}
+            return {**kept, **one, "type": [name, "null"]}
+    return node
 
 
 def readme() -> str:
@@ -109,7 +126,7 @@ def main() -> None:
     """Write what has changed, and remove copies whose original has gone."""
     made = files()
     for folder in COPIED.values():
-        for old in set((CHART / folder).glob("*")) - made.keys():
+        for old in {path for path in (CHART / folder).glob("*") if path.is_file()} - made.keys():
             old.unlink()
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +31,29 @@ class Series:
 class Prometheus:
     """A server that scrapes sidecars; its storage is in `folder`."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], rules: Path | None = None, alertmanager: str = "") -> None:
-        """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`."""
+    def __init__(
+        self,
+        folder: Path,
+        targets: Sequence[str],
+        rules: Path | None = None,
+        alertmanager: str = "",
+        *,
+        jobs: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`.
+
+        `jobs` are further scrape configurations.
+        """
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "prometheus.yml"
-        scraped = [{"job_name": "sidecar", "static_configs": [{"targets": list(targets)}]}]
+        scraped = [{"job_name": "sidecar", "static_configs": [{"targets": list(targets)}]}, *map(dict, jobs)]
         interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
         settings: dict[str, Any] = {"global": {"scrape_interval": interval}, "scrape_configs": scraped}
         if rules is not None:
             settings["rule_files"] = [f"{rules}/*.yaml"]
-            settings["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+            settings["alerting"] = {
+                "alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}] * bool(alertmanager)
+            }
         config.write_text(yaml.safe_dump(settings))
         self._log = folder / "prometheus.log"
         with self._log.open("wb") as sink:
@@ -61,10 +74,16 @@ class Prometheus:
     @classmethod
     @contextmanager
     def scraping(
-        cls, folder: Path, targets: Sequence[str], rules: Path | None = None, alertmanager: str = ""
+        cls,
+        folder: Path,
+        targets: Sequence[str],
+        rules: Path | None = None,
+        alertmanager: str = "",
+        *,
+        jobs: Sequence[Mapping[str, Any]] = (),
     ) -> Iterator[Self]:
         """Scrape each `host:port` until the block ends."""
-        prometheus = cls(folder, targets, rules, alertmanager)
+        prometheus = cls(folder, targets, rules, alertmanager, jobs=jobs)
         try:
             prometheus._wait_until_ready()
             yield prometheus

@@ -23,7 +23,8 @@ MINIMAL: Values = {
 }
 """What has to be given."""
 NEWEST = "1.37.0"
-PLACE = ("--namespace", "trading", "--kube-version", NEWEST)
+NAMESPACE = "trading"
+PLACE = ("--namespace", NAMESPACE, "--kube-version", NEWEST)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The dashboards are long."""
 

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.helm import chart
-from tests.helm.chart import Object
+from tests.helm.chart import NAMESPACE, Object
 
 Commands = Mapping[str, Sequence[str]]
 """What the images start, by container."""
 
+NAME = "demo-0"
+"""The pod's."""
 START_SECONDS = 90.0
 SIDECAR = (sys.executable, "-m", "sidecar")
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,7 @@ class Container:
     def __init__(self, spec: Object, pod: "Pod", entry: Sequence[str]) -> None:
         self.name: str = spec["name"]
         self._spec = spec
+        self._pod = pod
         self._log = pod.folder / f"{self.name}.log"
         told = [pod.here(word) for word in [*spec.get("command", []), *spec.get("args", [])]]
         command = told if "command" in spec else [*entry, *told]
@@ -53,9 +56,9 @@ class Container:
         """Whether a probe of the container's succeeds now."""
         asked = self._spec[name]
         ports = {port["name"]: port["containerPort"] for port in self._spec["ports"]}
-        url = f"http://127.0.0.1:{ports[asked['httpGet']['port']]}{asked['httpGet']['path']}"
+        url = self._pod.here(f"http://127.0.0.1:{ports[asked['httpGet']['port']]}{asked['httpGet']['path']}")
         try:
-            with urllib.request.urlopen(url, timeout=asked["timeoutSeconds"]) as answer:
+            with urllib.request.urlopen(url, timeout=asked["timeoutSeconds"]) as answer:  # noqa: S310 - loopback
                 return bool(answer.status == 200)
         except (urllib.error.URLError, TimeoutError):
             return False
@@ -80,13 +83,18 @@ class Pod:
         secrets: Mapping[str, Mapping[str, str]] | None = None,
         *,
         template: Object | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
-        """`secrets` are the Secrets of the cluster; `template` is the pod where it is not the workload's."""
+        """`secrets` are the Secrets of the cluster; `template` is the pod where it is not the workload's.
+
+        `places` are addresses of the cluster and what stands for them on this machine, where pods share one loopback.
+        """
         self.folder = folder
         self._objects = objects
         self._template = template or chart.pod(objects)
         self._commands = commands
         self._secrets = secrets or {}
+        self._places = places or {}
         self._mounts: dict[str, Path] = {}
         self.running: list[Container] = []
         spec = self._template["spec"]
@@ -100,14 +108,20 @@ class Pod:
 
     def __enter__(self) -> Self:
         """Start as Kubernetes does: each sidecar until its startup probe succeeds, then the rest at once."""
-        for spec in self._sidecars:
-            container = self._start(spec)
-            container.wait_for("startupProbe")
-        for spec in self._containers:
-            self._start(spec)
+        try:
+            for spec in self._sidecars:
+                self._start(spec).wait_for("startupProbe")
+            for spec in self._containers:
+                self._start(spec)
+        except BaseException:
+            self._kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._kill()
+
+    def _kill(self) -> None:
         for container in self.running:
             if container.process.poll() is None:
                 container.process.kill()
@@ -135,7 +149,9 @@ class Pod:
         return self[name].process.wait(seconds)
 
     def here(self, text: str) -> str:
-        """A text with the containers' paths as they are on this machine."""
+        """A text with the containers' paths and the cluster's addresses as they are on this machine."""
+        for place, address in self._places.items():
+            text = re.sub(rf"{re.escape(place)}(?!\d)", address, text)
         for path in sorted(self._mounts, key=len, reverse=True):
             text = re.sub(rf"(?<![\w./-]){re.escape(path)}(?=/|\b)", str(self._mounts[path]), text)
         return text
@@ -163,7 +179,7 @@ class Pod:
     def _field(self, path: str) -> str:
         if label := re.fullmatch(r"metadata\.labels\['(.+)'\]", path):
             return str(self._template["metadata"]["labels"][label[1]])
-        return {"metadata.name": "demo-0", "metadata.namespace": "trading", "spec.nodeName": "here"}[path]
+        return {"metadata.name": NAME, "metadata.namespace": NAMESPACE, "spec.nodeName": "here"}[path]
 
     def _fill(self, volume: dict[str, Any]) -> None:
         place = self.folder / "volumes" / volume["name"]

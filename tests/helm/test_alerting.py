@@ -33,25 +33,89 @@ def test_promtool_takes_every_rule(tmp_path: Path) -> None:
     tool("promtool", "check", "rules", *(str(file) for file in tmp_path.iterdir()))
 
 
-@pytest.mark.parametrize(
-    ("name", "severity", "told"),
-    [
-        ("everything", "critical", "page,chat"),
-        ("everything", "error", "chat"),
-        ("everything", "warning", "nobody"),
-        ("everything", "info", "nobody"),
-        ("slack-only", "critical", "chat"),
-        ("pagerduty-only", "critical", "page"),
-        ("pagerduty-only", "error", "nobody"),
-    ],
-)
-def test_amtool_takes_the_routes_and_finds_who_is_told(name: str, severity: str, told: str, tmp_path: Path) -> None:
+def test_promtool_takes_every_rule_without_the_operator(tmp_path: Path) -> None:
+    data = chart.only(
+        chart.render(MINIMAL, {"rules": {"kind": "ConfigMap", "runbookUrl": "https://w"}}), "ConfigMap", "-rules"
+    )
+    assert data["data"].keys() == {file.name for file in REPOSITORY.glob("alerts/rules/*.yaml")}
+    for name, text in data["data"].items():
+        (tmp_path / name).write_text(text)
+        assert "runbooks.example" not in text
+    tool("promtool", "check", "rules", *(str(file) for file in tmp_path.iterdir()))
+
+
+ROUTED = [
+    ("everything", "critical", "page,chat"),
+    ("everything", "error", "chat"),
+    ("everything", "warning", "nobody"),
+    ("everything", "info", "nobody"),
+    ("slack-only", "critical", "chat"),
+    ("pagerduty-only", "critical", "page"),
+    ("pagerduty-only", "error", "nobody"),
+]
+"""Values, an alert's severity, and who is told."""
+
+
+@pytest.mark.parametrize(("name", "severity", "told"), ROUTED)
+def test_amtool_takes_the_operators_routes_and_finds_who_is_told(
+    name: str, severity: str, told: str, tmp_path: Path
+) -> None:
     config = chart.only(chart.render(case(name)), "AlertmanagerConfig")
     file = tmp_path / "alertmanager.yaml"
     file.write_text(yaml.safe_dump(as_alertmanager_reads_it(config["spec"])))
     tool("amtool", "check-config", str(file))
-    labels = ["alertname=SidecarBanned", f"severity={severity}", "namespace=trading"]
-    assert tool("amtool", "config", "routes", "test", f"--config.file={file}", *labels).strip() == told
+    assert routed(file, f"severity={severity}", "namespace=trading") == told
+
+
+def test_the_operators_routes_leave_other_namespaces_alone(tmp_path: Path) -> None:
+    config = chart.only(chart.render(case("everything")), "AlertmanagerConfig")
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(yaml.safe_dump(as_alertmanager_reads_it(config["spec"])))
+    assert routed(file, "severity=critical", "namespace=elsewhere") == "nobody"
+
+
+@pytest.mark.parametrize(("name", "severity", "told"), ROUTED)
+def test_amtool_takes_the_plain_routes_and_finds_who_is_told(
+    name: str, severity: str, told: str, tmp_path: Path
+) -> None:
+    file = mounted(name, tmp_path)
+    tool("amtool", "check-config", str(file))
+    assert routed(file, f"severity={severity}").replace("chat-critical", "chat") == told
+
+
+def test_the_watchdog_has_a_route_of_its_own_in_the_plain_configuration(tmp_path: Path) -> None:
+    assert routed(mounted("everything", tmp_path), "severity=info", alert="SidecarWatchdog") == "watchdog"
+
+
+def test_the_plain_configuration_names_the_users_own_places(tmp_path: Path) -> None:
+    config = yaml.safe_load(mounted("everything", tmp_path).read_text())
+    assert config["global"]["slack_api_url_file"] == "/secrets/slack/url"
+    receivers = {receiver["name"]: receiver for receiver in config["receivers"]}
+    assert receivers["page"]["pagerduty_configs"][0]["routing_key_file"] == "/secrets/pagerduty/routing-key"
+    assert receivers["chat"]["slack_configs"][0]["channel"] == "#trading"
+    messages = (tmp_path / "sidecar.tmpl").read_text()
+    assert "https://grafana.desk.example/d/" not in messages
+    assert '{{ define "sidecar.grafana" }}https://grafana.desk.example{{ end }}' in messages
+    assert "https://wiki.example.com/runbooks/{{ .Labels.alertname }}.md" in messages
+
+
+def test_who_is_not_to_be_told_needs_no_secret(tmp_path: Path) -> None:
+    text = mounted("pagerduty-only", tmp_path).read_text()
+    assert "slack" not in text
+    assert "pagerduty_configs" in text
+
+
+def mounted(name: str, folder: Path) -> Path:
+    """The rendered ConfigMap as Alertmanager sees it, mounted into a folder of this machine's; its configuration."""
+    for file, text in chart.only(chart.render(case(name)), "ConfigMap", "-alertmanager")["data"].items():
+        (folder / file).write_text(text.replace("/etc/alertmanager/templates/", f"{folder}/"))
+    return folder / "alertmanager.yaml"
+
+
+def routed(file: Path, *labels: str, alert: str = "SidecarBanned") -> str:
+    """The receivers of an alert with these labels."""
+    arguments = ["config", "routes", "test", f"--config.file={file}", f"alertname={alert}", *labels]
+    return tool("amtool", *arguments).strip()
 
 
 def as_alertmanager_reads_it(spec: dict[str, Any]) -> dict[str, Any]:

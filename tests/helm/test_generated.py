@@ -22,7 +22,7 @@ def test_generated_files_are_up_to_date() -> None:
 
 def test_nothing_is_copied_that_has_no_original() -> None:
     made = generate.files()
-    copies = [path for folder in generate.COPIED.values() for path in (generate.CHART / folder).glob("*")]
+    copies = [path for folder in generate.COPIED.values() for path in (generate.CHART / folder).glob("*.*")]
     assert [path.name for path in copies if path not in made] == []
 
 
@@ -36,9 +36,10 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     assert _unlike(values, schema, schema["definitions"], "") == []
 
 
-def test_chart_and_sidecar_are_of_one_version() -> None:
+def test_chart_image_and_sidecar_are_of_one_version() -> None:
     about = yaml.safe_load((generate.CHART / "Chart.yaml").read_text())
     assert about["appVersion"] == __version__
+    assert f'image.version="{__version__}"' in (generate.REPOSITORY / "Dockerfile").read_text()
 
 
 def test_the_notes_say_what_was_wired_and_what_was_not(tmp_path: Path) -> None:
@@ -47,6 +48,13 @@ def test_the_notes_say_what_was_wired_and_what_was_not(tmp_path: Path) -> None:
     assert "yes  network policy" in notes
     assert "no   disruption budget podDisruptionBudget.enabled is false" in notes
     assert "ATTENTION: the state lies in an emptyDir." in notes
+
+
+def test_the_notes_name_what_is_left_to_mount(tmp_path: Path) -> None:
+    told = {"fragment": {"enabled": True}, "pagerduty": {"secretName": "p"}}
+    notes = _notes(tmp_path, MINIMAL, {"rules": {"kind": "ConfigMap"}, "alertmanager": told})
+    assert "yes  alert rules       ConfigMap demo-broker-sidecar-rules, for you to mount" in notes
+    assert "yes  notifications     ConfigMap demo-broker-sidecar-alertmanager, for you to mount" in notes
 
 
 def test_the_notes_do_not_warn_of_what_is_kept(tmp_path: Path) -> None:
@@ -63,9 +71,9 @@ def test_the_values_that_the_page_shows_are_taken() -> None:
     values = [
         yaml.safe_load(textwrap.dedent(block))
         for block in shown
-        if "define" not in block and "dependencies" not in block
+        if not block.startswith(("# Chart.yaml", "# values.yaml\nbroker-sidecar", "# templates/"))
     ]
-    assert len(values) == 2
+    assert len(values) == 3
     for one in values:
         chart.render(MINIMAL, one)
 

@@ -1,5 +1,6 @@
 """Somebody's own chart puts the sidecar into its workload by a dependency and one include."""
 
+import re
 import shutil
 import textwrap
 from collections.abc import Callable
@@ -7,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from helm.generate import CHART, HERE
+from helm.generate import CHART, HERE, readme
 from tests.helm import chart, schemas
 
 Own = Callable[[str], Path]
+
+PAGE = re.MULTILINE | re.DOTALL
+
+CLAIM = {"broker-sidecar": {"state": {"kind": "persistentVolumeClaim"}}}
+CLAIM_EACH = {"broker-sidecar": {"state": {"kind": "volumeClaimTemplates"}}}
 
 POD = "{containers: [{name: mine, image: x}, {name: second, image: y, env: [{name: A, value: b}]}]}"
 JOB = f"{{template: {{spec: {POD}}}}}"
@@ -50,6 +56,20 @@ def test_its_pod_is_found_by_the_monitor_of_the_dependency(own: Own) -> None:
     assert (labels["app"], labels["bot"]) == ("momentum", "momentum")
 
 
+def test_the_page_followed_to_the_letter_gives_a_chart(tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "broker-sidecar")
+    place = tmp_path / "mine"
+    (place / "templates").mkdir(parents=True)
+    blocks = re.findall(r"^```yaml\n# (Chart.yaml|values.yaml|templates\S+yaml)\b.*?\n(.*?)```", readme(), PAGE)
+    for title, text in blocks:
+        (place / title).write_text(text.replace("…", f"kind: Job\nmetadata: {{name: mine}}\nspec: {JOB}"))
+    about = place / "Chart.yaml"
+    about.write_text(f"apiVersion: v2\nname: mine\nversion: 1.0.0\n{about.read_text()}")
+    chart.run("dependency", "build", str(place))
+    chart.run("lint", "--strict", "--quiet", str(place))
+    assert chart.sidecar(chart.render(chart=place))["restartPolicy"] == "Always"
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
@@ -87,3 +107,42 @@ def test_what_cannot_be_done_is_said(own: Own, manifest: str, words: str) -> Non
     with pytest.raises(chart.Refused, match="Error") as refused:
         chart.render(chart=own(manifest))
     assert words in str(refused.value)
+
+
+def test_each_pod_of_an_own_stateful_set_has_a_state_file_of_its_own(own: Own) -> None:
+    mine = "[{metadata: {name: models}, spec: {}}]"
+    manifest = f"kind: StatefulSet\nmetadata: {{name: m}}\nspec: {{replicas: 3, volumeClaimTemplates: {mine}, {JOB[1:]}"
+    objects = chart.render(CLAIM_EACH, chart=own(manifest))
+    claims = [one["metadata"]["name"] for one in chart.only(objects, "StatefulSet")["spec"]["volumeClaimTemplates"]]
+    assert claims == ["models", "sidecar-state"]
+    assert "sidecar-state" not in [volume["name"] for volume in chart.pod(objects)["spec"]["volumes"]]
+    assert "sidecar-state" in [mount["name"] for mount in chart.sidecar(objects)["volumeMounts"]]
+    assert "PersistentVolumeClaim" not in chart.kinds(objects)
+
+
+@pytest.mark.parametrize(
+    ("values", "manifest", "words"),
+    [
+        (
+            CLAIM,
+            f"kind: Deployment\nspec: {{replicas: 2, {JOB[1:]}",
+            "replicas is 2, and these pods cannot share one state",
+        ),
+        (CLAIM, f"kind: StatefulSet\nspec: {{replicas: 2, {JOB[1:]}", "use 1, or state.kind: volumeClaimTemplates"),
+        (CLAIM, f"kind: DaemonSet\nspec: {JOB}", "its pods cannot share one state file"),
+        (CLAIM, f"kind: Deployment\nspec: {JOB}", "give strategy: { type: Recreate }"),
+        (CLAIM, f"kind: Job\nspec: {{parallelism: 2, {JOB[1:]}", "parallelism is 2"),
+        (CLAIM, f"kind: CronJob\nspec: {{jobTemplate: {{spec: {JOB}}}}}", "give concurrencyPolicy: Forbid"),
+        (CLAIM_EACH, f"kind: Deployment\nspec: {JOB}", "only a StatefulSet has a claim a pod"),
+    ],
+    ids=["replicas", "a set", "every node", "rolling", "parallel", "cron", "no set"],
+)
+def test_two_sidecars_never_share_a_state_file(own: Own, values: chart.Values, manifest: str, words: str) -> None:
+    with pytest.raises(chart.Refused, match="Error") as refused:
+        chart.render(values, chart=own(manifest))
+    assert words in str(refused.value)
+
+
+def test_one_pod_after_another_may_use_one_claim(own: Own) -> None:
+    manifest = f"kind: Deployment\nmetadata: {{name: m}}\nspec: {{strategy: {{type: Recreate}}, {JOB[1:]}"
+    assert "PersistentVolumeClaim" in chart.kinds(chart.render(CLAIM, chart=own(manifest)))

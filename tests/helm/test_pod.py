@@ -11,34 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from helm.generate import HERE
-from tests.e2e.stack import KEY, SECRET, TOKEN, Simulated, free_port
+from tests.e2e.stack import KEY, SECRET, TOKEN, Simulated
 from tests.helm import chart
-from tests.helm.chart import Object, Values
+from tests.helm.examples import EXAMPLES, example
 from tests.helm.kubelet import Container, Pod
 
 pytestmark = pytest.mark.e2e
-
-EXAMPLES = HERE / "examples"
-
-
-def example(name: str, broker: str, url: str, **settings: Any) -> list[Object]:
-    """What an example's values render, with the simulator in the broker's place and ports that are free.
-
-    `settings` are further keys of the broker's.
-    """
-    values: Values = yaml.safe_load((EXAMPLES / name / "values.yaml").read_text())
-    ours = {
-        "bot": {"env": [*values["bot"]["env"], {"name": "PAUSE_SECONDS", "value": "0.05"}]},
-        "sidecar": {"scrape": {"port": free_port()}},
-        "config": {
-            "listen": {"tcp": f"127.0.0.1:{free_port()}"},
-            "brokers": {broker: {"base_url": url, "stream_url": None, **settings}},
-        },
-    }
-    return chart.render(values, ours)
 
 
 def steps(bot: Container) -> list[dict[str, Any]]:
@@ -74,7 +53,7 @@ def oanda(tmp_path: Path) -> Iterator[Simulated]:
 
 
 def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(binance: Simulated, tmp_path: Path) -> None:
-    objects = example("ccxt-bot", "binance", binance.url)
+    objects = chart.render(example("ccxt-bot", "binance", binance.url))
     command = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/ccxt_bot.py")]}
     with Pod(objects, tmp_path / "pod", command, {"binance": {"key": KEY, "secret": SECRET}}) as pod:
         trades(pod["bot"], "withdrawn", 3)
@@ -91,7 +70,7 @@ def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(bina
 
 
 def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simulated, tmp_path: Path) -> None:
-    objects = example("oanda-bot", "oanda", oanda.url)
+    objects = chart.render(example("oanda-bot", "oanda", oanda.url))
     command = {"bot": [sys.executable, str(EXAMPLES / "oanda-bot/oanda_bot.py")]}
     secrets = {"oanda": {"token": TOKEN}, "sidecar-token": {"token": "a-token-of-the-pods-own"}}
     with Pod(objects, tmp_path / "pod", command, secrets) as pod:
@@ -103,35 +82,3 @@ def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simu
     assert orders(bot, "executed") == sent
     assert [oanda.executions(order) for order in sent] == [1] * len(sent)
     assert TOKEN not in bot.log + pod["broker-sidecar"].log
-
-
-def test_what_helm_test_runs_says_that_all_is_well(binance: Simulated, tmp_path: Path) -> None:
-    with played_check(example("ccxt-bot", "binance", binance.url), tmp_path) as pod:
-        status = pod.wait("check")
-    told = pod["check"].log
-    assert "ok    socket: it takes calls at its socket" in told
-    assert "ok    broker binance: GET /fapi/v1/ping: ok; attempts=1" in told
-    assert "ok    scrape: http://127.0.0.1:" in told
-    assert "FAIL" not in told
-    assert status == 0
-
-
-def test_what_helm_test_runs_tells_a_broker_that_cannot_be_reached(tmp_path: Path) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    with played_check(example("ccxt-bot", "binance", nobody, retry={"attempts": 1}), tmp_path) as pod:
-        status = pod.wait("check")
-    assert "FAIL  broker binance: GET /fapi/v1/ping: transient;" in pod["check"].log
-    assert status == 1
-
-
-def played_check(objects: list[Object], folder: Path) -> Pod:
-    """The pod of `helm test`. Nothing answers at the release's Service here, so only its own sidecar is scraped."""
-    plan = chart.only(objects, "ConfigMap", "-test")["data"]
-    own = json.loads(plan["plan.json"])
-    own["scrape"] = [url for url in own["scrape"] if "127.0.0.1" in url]
-    plan["plan.json"] = json.dumps(own)
-    template = chart.only(objects, "Pod", "-test")
-    container = template["spec"]["containers"][0]
-    python, *container["args"] = container.pop("command")
-    assert python.startswith("python")
-    return Pod(objects, folder / "pod", {container["name"]: [sys.executable]}, template=template)

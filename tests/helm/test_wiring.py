@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helm.generate import CHART
+from helm.generate import CHART, REPOSITORY
 from sidecar.config.model import Stop
 from tests.config.support import BINANCE, accepted
 from tests.helm import chart
@@ -21,7 +21,7 @@ def test_a_native_sidecar_comes_before_everything_else_and_stays() -> None:
     spec = chart.pod(wired(EVERYTHING))["spec"]
     first, second = spec["initContainers"]
     assert (first["name"], first["restartPolicy"], second["name"]) == ("broker-sidecar", "Always", "warm-up")
-    assert [container["name"] for container in spec["containers"]] == ["bot"]
+    assert [container["name"] for container in spec["containers"]] == ["bot", "tail"]
 
 
 def test_a_classic_sidecar_outlives_the_bot() -> None:
@@ -53,7 +53,7 @@ def test_probes_ask_the_scrape_port_for_what_they_mean() -> None:
 
 def test_bot_and_sidecar_share_the_socket_and_nothing_else_but_the_token() -> None:
     objects = wired(EVERYTHING)
-    (bot,) = chart.pod(objects)["spec"]["containers"]
+    bot, *_ = chart.pod(objects)["spec"]["containers"]
     bots = {mount["name"] for mount in bot["volumeMounts"]}
     own = {mount["name"] for mount in chart.sidecar(objects)["volumeMounts"]}
     assert bots & own == {"sidecar-socket", "sidecar-token", "models"}
@@ -119,6 +119,16 @@ def test_no_tcp_is_said_to_the_sidecar_and_to_the_bot() -> None:
     assert [variable["name"] for variable in bot["env"]] == ["BROKER_SIDECAR_SOCKET"]
 
 
+def test_every_key_of_the_reference_configuration_reaches_the_sidecar() -> None:
+    reference = yaml.safe_load((REPOSITORY / "examples/reference.yaml").read_text())
+    for key in ("bot", "scrape.address", "listen.unix", "listen.token_file", "state.path", "audit.directory"):
+        section, _, last = key.rpartition(".")
+        del (reference[section] if section else reference)[last]
+    del reference["scrape"]
+    rendered = chart.configuration(wired({"config": reference}))
+    assert chart.merged(rendered, reference) == rendered
+
+
 def test_figures_keep_their_form() -> None:
     assert chart.configuration(wired(EVERYTHING))["brokers"]["paper"]["max_answer_bytes"] == 67108864
 
@@ -166,6 +176,31 @@ def test_the_monitor_finds_the_pod_and_tells_whose_it_is(kind: str) -> None:
     assert {name: labels[name] for name in monitor["podTargetLabels"]} == {"bot": "demo", "broker_sidecar": "expected"}
 
 
+def test_common_labels_are_everywhere_and_a_monitors_own_go_before() -> None:
+    objects = wired(EVERYTHING)
+    extra = [one for one in objects if one["kind"] == "Secret"]
+    assert [one["kind"] for one in objects if one["metadata"].get("labels", {}).get("desk") != "fx"] == ["Secret"]
+    assert [one["metadata"]["name"] for one in extra] == ["demo-more"]
+    assert chart.pod(objects)["metadata"]["labels"]["desk"] == "fx"
+    assert chart.only(objects, "PodMonitor")["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_what_the_chart_has_no_value_of_its_own_for_can_be_given_as_kubernetes_knows_it() -> None:
+    objects = wired(EVERYTHING, {"workload": {"spec": {"revisionHistoryLimit": 3}}})
+    spec = chart.pod(objects)["spec"]
+    assert spec["runtimeClassName"] == "gvisor"
+    assert spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["/flatten"]
+    assert chart.only(objects, "Deployment")["spec"]["revisionHistoryLimit"] == 3
+
+
+def test_each_pod_of_a_stateful_set_has_a_state_file_of_its_own() -> None:
+    objects = chart.render(case("statefulset-claim"))
+    (claim,) = chart.only(objects, "StatefulSet")["spec"]["volumeClaimTemplates"]
+    assert claim["metadata"]["name"] == "sidecar-state"
+    assert "sidecar-state" not in [volume["name"] for volume in chart.pod(objects)["spec"]["volumes"]]
+    assert "PersistentVolumeClaim" not in chart.kinds(objects)
+
+
 def test_the_service_finds_the_pod() -> None:
     objects = wired()
     service = chart.only(objects, "Service")["spec"]
@@ -185,7 +220,7 @@ def test_annotations_say_where_to_scrape() -> None:
 def test_the_network_policy_lets_out_to_what_the_configuration_names() -> None:
     spec = chart.only(wired(EVERYTHING), "NetworkPolicy")["spec"]
     ports = [[port["port"] for port in rule["ports"]] for rule in spec["egress"]]
-    assert ports == [[53, 53], [443, 8080], [4318], [5432]]
+    assert ports == [[53, 53], [443, 8080], [4318], [9093, 443], [5432]]
     (scrape,) = spec["ingress"]
     assert scrape["ports"] == [{"protocol": "TCP", "port": 9464}]
 
@@ -213,6 +248,21 @@ def test_every_container_is_hardened() -> None:
         assert security["runAsNonRoot"]
         assert not security["allowPrivilegeEscalation"]
         assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_where_the_cluster_gives_users_and_groups_none_is_asked_for() -> None:
+    objects = chart.render(case("openshift"))
+    pods = [chart.pod(objects), chart.only(objects, "Pod", "-test")]
+    asked = [pod["spec"]["securityContext"].keys() & {"fsGroup", "runAsUser", "runAsGroup"} for pod in pods]
+    assert [keys for keys in asked if keys] == []
+    assert chart.sidecar(objects)["securityContext"].keys().isdisjoint({"runAsUser", "runAsGroup"})
+    assert chart.sidecar(objects)["securityContext"]["runAsNonRoot"]
+
+
+def test_bot_and_sidecar_meet_in_the_group_of_the_socket() -> None:
+    assert chart.pod(wired())["spec"]["securityContext"]["fsGroup"] == 10001
+    own = wired({"pod": {"securityContext": {"fsGroup": 7}}})
+    assert chart.pod(own)["spec"]["securityContext"]["fsGroup"] == 7
 
 
 def test_every_rule_of_the_chart_is_rendered_with_the_runbooks_that_were_named() -> None:

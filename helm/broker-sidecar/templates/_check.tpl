@@ -22,6 +22,16 @@ bot.image: neither tag nor digest is given; give one, so that it is certain whic
 {{- if and (eq $workload.kind "CronJob") (not $workload.schedule) }}
 workload.schedule: is missing; give a CronJob's schedule, such as "*/5 * * * *"
 {{- end }}
+{{- range $key := list "replicas" "selector" "template" "strategy" "serviceName" "volumeClaimTemplates" "persistentVolumeClaimRetentionPolicy" "schedule" "timeZone" "concurrencyPolicy" "jobTemplate" "backoffLimit" "activeDeadlineSeconds" "ttlSecondsAfterFinished" }}
+{{- if hasKey (default dict $workload.spec) $key }}
+workload.spec.{{ $key }}: the chart sets it; {{ if hasKey $workload $key }}use workload.{{ $key }}{{ else }}remove it{{ end }}
+{{- end }}
+{{- end }}
+{{- range $key := list "containers" "initContainers" "volumes" "imagePullSecrets" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "securityContext" "serviceAccountName" }}
+{{- if hasKey (default dict $.Values.pod.spec) $key }}
+pod.spec.{{ $key }}: the chart sets it; use {{ if eq $key "serviceAccountName" }}serviceAccount.name{{ else }}pod.{{ $key }}{{ end }}
+{{- end }}
+{{- end }}
 {{- $pod := .Values.podDisruptionBudget }}
 {{- if $pod.enabled }}
 {{- if eq (eq $pod.minAvailable nil) (eq $pod.maxUnavailable nil) }}
@@ -44,7 +54,13 @@ sidecar.mode: a classic container never ends, so that the {{ .Values.workload.ki
 {{- range .Values.sidecar.env }}
 {{- if and (regexMatch "^SIDECAR_BROKERS__.+__CREDENTIALS__(KEY|SECRET|TOKEN)$" .name) (not .valueFrom) }}
 sidecar.env: {{ .name }} is written out; take it from a Secret by valueFrom, or use credentials
+{{- else if and (regexMatch "^SIDECAR_ALERTING__CHANNELS__.+__URL$" .name) (not .valueFrom) }}
+sidecar.env: {{ .name }} is written out; take it from a Secret by valueFrom
 {{- end }}
+{{- end }}
+{{- $budget := dig "stop" "budget_seconds" 9 .Values.config }}
+{{- if ge (float64 $budget) (float64 .Values.sidecar.stopSeconds) }}
+sidecar.stopSeconds: is {{ int .Values.sidecar.stopSeconds }}, and config.stop.budget_seconds is {{ $budget }}: the sidecar would be killed while it ends; give {{ add1 (ceil $budget | int) }} or more
 {{- end }}
 {{- end }}
 
@@ -65,9 +81,14 @@ config.{{ $key }}: the chart sets it; use {{ $instead }}
 {{- if and $url (eq (include "broker-sidecar.port" $url) (toString (int .Values.sidecar.scrape.port))) }}
 sidecar.scrape.port: is config.listen.tcp's port too; give one of them another
 {{- end }}
+{{- range $name, $channel := dig "alerting" "channels" dict $config }}
+{{- if (default dict $channel).url }}
+config.alerting.channels.{{ $name }}.url: a secret does not belong into values; put it into a Secret, and that into sidecar.env as SIDECAR_ALERTING__CHANNELS__{{ upper $name }}__URL
+{{- end }}
+{{- end }}
 {{- range $name, $broker := $config.brokers }}
 {{- range $key, $value := default dict $broker.credentials }}
-{{- if has $key (list "key" "secret" "token") }}
+{{- if and $value (has $key (list "key" "secret" "token")) }}
 config.brokers.{{ $name }}.credentials.{{ $key }}: a secret does not belong into values; put it into a Secret and name that under credentials.{{ $name }}
 {{- end }}
 {{- end }}
@@ -95,8 +116,10 @@ state.existingClaim: is missing; give the claim's name
 {{- if and (ne $state.kind "existingClaim") $state.existingClaim }}
 state.existingClaim: is given, and state.kind is {{ $state.kind }}; set state.kind: existingClaim
 {{- end }}
-{{- $shared := or (eq $state.kind "existingClaim") (and (eq $state.kind "persistentVolumeClaim") (ne $workload.kind "StatefulSet")) }}
-{{- if $shared }}
+{{- if and (eq $state.kind "volumeClaimTemplates") (not (has $workload.kind (list "StatefulSet" "None"))) }}
+state.kind: only a StatefulSet has a claim a pod, and workload.kind is {{ $workload.kind }}; use persistentVolumeClaim
+{{- end }}
+{{- if and (ne $state.kind "emptyDir") (eq (include "broker-sidecar.claimEach" $) "") }}
 {{- if and (has $workload.kind (list "Deployment" "StatefulSet")) (gt (int $workload.replicas) 1) }}
 workload.replicas: {{ int $workload.replicas }} pods cannot share one state file; use 1, or a StatefulSet with state.kind: persistentVolumeClaim
 {{- end }}
@@ -110,11 +133,17 @@ workload.concurrencyPolicy: two runs cannot share one state file; use Forbid
 {{- end }}
 
 {{- define "broker-sidecar.checkExtras" -}}
-{{- if and .Values.alertmanager.enabled (not (or .Values.alertmanager.slack.secretName .Values.alertmanager.pagerduty.secretName)) }}
+{{- $told := or .Values.alertmanager.enabled .Values.alertmanager.fragment.enabled }}
+{{- if and $told (not (or .Values.alertmanager.slack.secretName .Values.alertmanager.pagerduty.secretName)) }}
 alertmanager: nobody would be told; give slack.secretName, pagerduty.secretName or both
 {{- end }}
-{{- if and .Values.alertmanager.enabled .Values.alertmanager.slack.secretName (not .Values.alertmanager.slack.channel) }}
+{{- if and $told .Values.alertmanager.slack.secretName (not .Values.alertmanager.slack.channel) }}
 alertmanager.slack.channel: is missing; give a channel, such as "#trading"
+{{- end }}
+{{- range $label, $_ := .Values.commonLabels }}
+{{- if or (hasPrefix "app.kubernetes.io/" $label) (has $label (list "helm.sh/chart" "bot" "broker_sidecar" "broker-sidecar/instance")) }}
+commonLabels.{{ $label }}: the chart sets it; take another label
+{{- end }}
 {{- end }}
 {{- if and (eq .Values.monitoring.kind "ServiceMonitor") (not .Values.service.enabled) }}
 monitoring.kind: a ServiceMonitor needs the Service; set service.enabled: true, or monitoring.kind: PodMonitor

@@ -39,13 +39,20 @@
 {{- toYaml $config -}}
 {{- end }}
 
-{{/* The ports that the configuration makes calls to, as a JSON list without doubles. */}}
+{{/* The ports at which the brokers are called, as a JSON list. */}}
 {{- define "broker-sidecar.brokerPorts" -}}
-{{- $ports := list -}}
+{{- $urls := list -}}
 {{- range $broker := .Values.config.brokers -}}
-{{- range $url := compact (list $broker.base_url $broker.stream_url) -}}
-{{- $ports = append $ports (int (include "broker-sidecar.port" $url)) -}}
+{{- $urls = concat $urls (compact (list $broker.base_url $broker.stream_url)) -}}
 {{- end -}}
+{{- include "broker-sidecar.ports" $urls -}}
+{{- end }}
+
+{{/* The ports of a list of URLs, as a JSON list without doubles. */}}
+{{- define "broker-sidecar.ports" -}}
+{{- $ports := list -}}
+{{- range $url := . -}}
+{{- $ports = append $ports (int (include "broker-sidecar.port" $url)) -}}
 {{- end -}}
 {{- uniq $ports | toJson -}}
 {{- end }}

@@ -38,13 +38,7 @@ resources:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext:
-  allowPrivilegeEscalation: false
-  capabilities: { drop: [ALL] }
-  readOnlyRootFilesystem: true
-  runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  seccompProfile: { type: RuntimeDefault }
+  {{- toYaml .Values.sidecar.securityContext | nindent 2 }}
 volumeMounts:
   - { name: sidecar-config, mountPath: /etc/sidecar, readOnly: true }
   - { name: sidecar-socket, mountPath: /run/sidecar }
@@ -92,7 +86,7 @@ volumeMounts:
 {{- if eq .Values.state.kind "emptyDir" }}
 - name: sidecar-state
   emptyDir: { sizeLimit: {{ .Values.state.size }} }
-{{- else if or (eq .Values.state.kind "existingClaim") (ne .Values.workload.kind "StatefulSet") }}
+{{- else if eq (include "broker-sidecar.claimEach" .) "" }}
 - name: sidecar-state
   persistentVolumeClaim: { claimName: {{ include "broker-sidecar.claim" . }} }
 {{- end }}
@@ -116,6 +110,32 @@ volumeMounts:
 
 {{- define "broker-sidecar.claim" -}}
 {{- default (printf "%s-state" (include "broker-sidecar.fullname" .)) .Values.state.existingClaim -}}
+{{- end }}
+
+{{/* "yes" where each pod of a StatefulSet has a claim of its own. */}}
+{{- define "broker-sidecar.claimEach" -}}
+{{- $kind := .Values.state.kind -}}
+{{- if or (eq $kind "volumeClaimTemplates") (and (eq $kind "persistentVolumeClaim") (eq .Values.workload.kind "StatefulSet")) -}}
+yes
+{{- end -}}
+{{- end }}
+
+{{/* For `volumeClaimTemplates` of a StatefulSet; an empty list where the pods have no claims of their own. */}}
+{{- define "broker-sidecar.volumeClaimTemplates" -}}
+{{- if include "broker-sidecar.claimEach" . -}}
+- metadata: { name: sidecar-state }
+  spec: {{- include "broker-sidecar.claimSpec" . | nindent 4 }}
+{{- else -}}
+[]
+{{- end -}}
+{{- end }}
+
+{{- define "broker-sidecar.claimSpec" -}}
+accessModes: [ReadWriteOnce]
+{{- with .Values.state.storageClassName }}
+storageClassName: {{ . }}
+{{- end }}
+resources: { requests: { storage: {{ .Values.state.size }} } }
 {{- end }}
 
 {{/* What the bot's container is given: where the sidecar is, and what it takes to talk to it. */}}

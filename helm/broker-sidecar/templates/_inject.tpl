@@ -22,10 +22,46 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- if not (dig "spec" "containers" list $pod) -}}
 {{- fail (printf "broker-sidecar.inject: this %s has no pod with containers" (default "manifest without a kind" $manifest.kind)) -}}
 {{- end -}}
+{{- include "broker-sidecar.checkStateOf" (list $context $manifest) -}}
 {{- include "broker-sidecar.intoMetadata" (list $context $pod) -}}
 {{- include "broker-sidecar.intoContainers" (list $context $pod $manifest) -}}
 {{- include "broker-sidecar.intoPod" (list $context $pod $manifest) -}}
+{{- with include "broker-sidecar.volumeClaimTemplates" $context | fromYamlArray -}}
+{{- $_ := set $manifest.spec "volumeClaimTemplates" (concat (default list $manifest.spec.volumeClaimTemplates) .) -}}
+{{- end -}}
 {{- toYaml $manifest -}}
+{{- end }}
+
+{{/* One state file serves one sidecar: a workload whose pods would share a claim is refused. */}}
+{{- define "broker-sidecar.checkStateOf" -}}
+{{- $context := index . 0 -}}
+{{- $manifest := index . 1 -}}
+{{- $kind := $manifest.kind -}}
+{{- $spec := $manifest.spec -}}
+{{- $this := printf "broker-sidecar.inject: %s %s" $kind (dig "metadata" "name" "" $manifest) -}}
+{{- if include "broker-sidecar.claimEach" $context -}}
+{{- if ne $kind "StatefulSet" -}}
+{{- fail (printf "%s: only a StatefulSet has a claim a pod; use another state.kind than %s" $this $context.Values.state.kind) -}}
+{{- end -}}
+{{- else if ne $context.Values.state.kind "emptyDir" -}}
+{{- $each := ternary "state.kind: volumeClaimTemplates" "a StatefulSet with state.kind: volumeClaimTemplates" (eq $kind "StatefulSet") -}}
+{{- if eq $kind "DaemonSet" -}}
+{{- fail (printf "%s: its pods cannot share one state file; use %s, or state.kind: emptyDir" $this $each) -}}
+{{- end -}}
+{{- $job := ternary (dig "jobTemplate" "spec" dict $spec) $spec (eq $kind "CronJob") -}}
+{{- range $key := list "replicas" "parallelism" -}}
+{{- $pods := int (default 1 (get $job $key)) -}}
+{{- if gt $pods 1 -}}
+{{- fail (printf "%s: %s is %d, and these pods cannot share one state file; use 1, or %s" $this $key $pods $each) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $kind "Deployment") (ne (dig "strategy" "type" "RollingUpdate" $spec) "Recreate") -}}
+{{- fail (printf "%s: with RollingUpdate the new pod waits for the old one's state file and never starts; give strategy: { type: Recreate }" $this) -}}
+{{- end -}}
+{{- if and (eq $kind "CronJob") (ne (dig "concurrencyPolicy" "Allow" $spec) "Forbid") -}}
+{{- fail (printf "%s: two runs cannot share one state file; give concurrencyPolicy: Forbid" $this) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "broker-sidecar.intoMetadata" -}}
@@ -67,8 +103,8 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $manifest := index . 2 -}}
 {{- $_ := set $spec "volumes" (concat (default list $spec.volumes) (include "broker-sidecar.volumes" $context | fromYamlArray)) -}}
 {{- $security := default dict $spec.securityContext -}}
-{{- if not (hasKey $security "fsGroup") -}}
-{{- $_ := set $security "fsGroup" 10001 -}}
+{{- if and $context.Values.sidecar.fsGroup (not (hasKey $security "fsGroup")) -}}
+{{- $_ := set $security "fsGroup" (int $context.Values.sidecar.fsGroup) -}}
 {{- end -}}
 {{- $_ := set $spec "securityContext" $security -}}
 {{- $needed := int (include "broker-sidecar.graceSeconds" $context) -}}

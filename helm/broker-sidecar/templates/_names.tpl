@@ -23,12 +23,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{ include "broker-sidecar.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The same beside further ones, which go before: (list context labels). */}}
+{{- define "broker-sidecar.labelsWith" -}}
+{{- merge (deepCopy (default dict (index . 1))) (include "broker-sidecar.labels" (index . 0) | fromYaml) | toYaml -}}
 {{- end }}
 
 {{/* Labels by which the chart's own workload knows its pods: they can never change. */}}
 {{- define "broker-sidecar.selector" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The label that the sidecar brings into a pod, also one of somebody else's chart: monitors and policies go by it. */}}

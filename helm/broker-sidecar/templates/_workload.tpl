@@ -1,16 +1,15 @@
 {{/* The bot's workload, as it would be without the sidecar. */}}
 {{- define "broker-sidecar.workload" -}}
 {{- $kind := .Values.workload.kind -}}
-{{- $pod := include "broker-sidecar.botPod" . -}}
+{{- $bare := include "broker-sidecar.botPod" . | fromYaml -}}
+{{- $pod := merge (dict "spec" (merge (deepCopy (default dict .Values.pod.spec)) $bare.spec)) $bare | toYaml -}}
 apiVersion: {{ ternary "batch/v1" "apps/v1" (has $kind (list "Job" "CronJob")) }}
 kind: {{ $kind }}
 metadata:
   {{- /* A Job cannot be changed: another pod makes another Job. */}}
-  name: {{ include "broker-sidecar.fullname" . }}{{ if eq $kind "Job" }}-{{ print $pod (include "broker-sidecar.container" .) (include "broker-sidecar.volumes" .) (include "broker-sidecar.podAnnotations" .) | sha256sum | trunc 8 }}{{ end }}
+  name: {{ include "broker-sidecar.fullname" . }}{{ if eq $kind "Job" }}-{{ print $pod (toYaml .Values.workload.spec) (include "broker-sidecar.container" .) (include "broker-sidecar.volumes" .) (include "broker-sidecar.podAnnotations" .) | sha256sum | trunc 8 }}{{ end }}
   namespace: {{ .Release.Namespace }}
-  labels:
-    {{- include "broker-sidecar.labels" . | nindent 4 }}
-    {{- with .Values.workload.labels }}{{ toYaml . | nindent 4 }}{{ end }}
+  labels: {{- include "broker-sidecar.labelsWith" (list . .Values.workload.labels) | nindent 4 }}
   {{- with .Values.workload.annotations }}
   annotations: {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -36,16 +35,16 @@ spec:
   strategy: { type: {{ .Values.workload.strategy }} }
   {{- else }}
   serviceName: {{ include "broker-sidecar.fullname" . }}
-  {{- if eq .Values.state.kind "persistentVolumeClaim" }}
-  volumeClaimTemplates:
-    - metadata: { name: sidecar-state }
-      spec: {{- include "broker-sidecar.claimSpec" . | nindent 8 }}
+  {{- if include "broker-sidecar.claimEach" . }}
   persistentVolumeClaimRetentionPolicy:
     whenDeleted: {{ ternary "Retain" "Delete" .Values.state.keep }}
     whenScaled: Retain
   {{- end }}
   {{- end }}
   template: {{- $pod | nindent 4 }}
+  {{- end }}
+  {{- with .Values.workload.spec }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
 
@@ -59,19 +58,9 @@ ttlSecondsAfterFinished: {{ . }}
 {{- end }}
 {{- end }}
 
-{{- define "broker-sidecar.claimSpec" -}}
-accessModes: [ReadWriteOnce]
-{{- with .Values.state.storageClassName }}
-storageClassName: {{ . }}
-{{- end }}
-resources: { requests: { storage: {{ .Values.state.size }} } }
-{{- end }}
-
 {{- define "broker-sidecar.botPod" -}}
 metadata:
-  labels:
-    {{- include "broker-sidecar.selector" . | nindent 4 }}
-    {{- with .Values.pod.labels }}{{ toYaml . | nindent 4 }}{{ end }}
+  labels: {{- merge (include "broker-sidecar.selector" . | fromYaml) .Values.pod.labels .Values.commonLabels | toYaml | nindent 4 }}
   {{- with .Values.pod.annotations }}
   annotations: {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -91,9 +80,12 @@ spec:
     - name: bot
       image: {{ include "broker-sidecar.image" (list .Values.bot.image "latest") | quote }}
       imagePullPolicy: {{ .Values.bot.image.pullPolicy }}
-      {{- range $key := list "command" "args" "env" "envFrom" "ports" "resources" "volumeMounts" "startupProbe" "livenessProbe" "readinessProbe" "securityContext" }}
+      {{- range $key := list "command" "args" "env" "envFrom" "ports" "resources" "volumeMounts" "startupProbe" "livenessProbe" "readinessProbe" "lifecycle" "securityContext" }}
       {{- with get $.Values.bot $key }}
       {{ $key }}: {{- toYaml . | nindent 8 }}
       {{- end }}
       {{- end }}
+    {{- with .Values.pod.containers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
