@@ -7,11 +7,19 @@ carry the token.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sidecar.brokers import _projectx_answers, _projectx_closing, _projectx_keys, _projectx_lookup, _projectx_orders
+from sidecar.brokers import (
+    _projectx_answers,
+    _projectx_closing,
+    _projectx_keys,
+    _projectx_lookup,
+    _projectx_orders,
+    _projectx_positions,
+)
 from sidecar.brokers._essence import everything
 from sidecar.brokers._projectx_endpoints import ENDPOINTS, client_id_of, fields_of, rule_of
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers._silent import Silent
+from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
     BucketSpec,
     Endpoint,
@@ -138,3 +146,11 @@ class ProjectX(Silent):
     def progress(self, request: Request, answer: Answer) -> Progress | None:
         """What the answer to placing or cancelling an order says of it."""
         return _projectx_answers.progress(request, answer)
+
+    def positions(self) -> Positions:
+        """Asks for the positions of every active account of the user."""
+        return _projectx_positions.positions()
+
+    def closing(self, position: Position, client_id: str) -> Request:  # noqa: ARG002 - the protocol's signature
+        """Closes all of the contract's position; no client id goes with it."""
+        return _projectx_positions.closing(position)

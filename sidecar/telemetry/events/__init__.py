@@ -26,6 +26,7 @@ from sidecar.telemetry.events.health import (
     DegradationChanged,
     LoginFinished,
     OperationalStateChanged,
+    SelfChecked,
 )
 from sidecar.telemetry.events.limits import (
     GateOpened,
@@ -48,7 +49,7 @@ from sidecar.telemetry.events.operations import (
     PositionUnprotected,
 )
 from sidecar.telemetry.events.orders import ORDER_REFUSALS, OrderRefused, OrdersRecovering, OrderStateChanged
-from sidecar.telemetry.events.process import RELOADS, LastRunTold, Reloaded, Started, Stopped
+from sidecar.telemetry.events.process import RELOADS, LastRunTold, PositionsClosed, Reloaded, Started, Stopped
 from sidecar.telemetry.events.streams import FILLS, STREAM_ENDS, StreamClosed, StreamMessages, StreamOpened
 from sidecar.telemetry.events.trail import CallFinished, Event, Stamped, Trail, trail
 
@@ -98,9 +99,11 @@ __all__ = [
     "OrderStateChanged",
     "OrdersRecovering",
     "PositionUnprotected",
+    "PositionsClosed",
     "Reloaded",
     "RetryDenied",
     "RetryScheduled",
+    "SelfChecked",
     "Stamped",
     "Started",
     "Stopped",
