@@ -5,72 +5,65 @@ Down: the sockets first, then what remembers, so that the last call is still on 
 """
 
 import asyncio
-import gc
-import os
-import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 from typing import Final
 
 import structlog
-import uvloop
 
 from sidecar import __version__
-from sidecar.alerting.errors import ChannelError
 from sidecar.alerting.service import LAST_WORD_SECONDS, Alerting
 from sidecar.api.error_routes import ErrorRoutes
-from sidecar.api.errors import ApiError
 from sidecar.api.lifecycle import LifecycleRoutes
 from sidecar.api.operations import operation_routes
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
 from sidecar.calls.gateway import Gateway, gateways
-from sidecar.clock import Clock, SystemClock
-from sidecar.config.changes import adopted, differences
-from sidecar.config.credentials import keys_of
-from sidecar.config.load import load
+from sidecar.clock import Clock
 from sidecar.config.model import Broker, Config
-from sidecar.config.report import ConfigError
-from sidecar.config.secrets import SecretFileError
 from sidecar.health.condition import Condition
 from sidecar.health.operational import Operational
 from sidecar.health.prober import Prober
-from sidecar.health.setup import condition, degradation, readjust
+from sidecar.health.setup import condition, ruled
 from sidecar.health.startup import StartupChecks
+from sidecar.lastrun import LastRun
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
+from sidecar.orders.leaving import Leaving, leavings
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.operations.engine import OperationEngine
 from sidecar.orders.operations.journal import Journal
 from sidecar.orders.queue import OrderQueue
+from sidecar.reloading import Adjustable, Reloading
 from sidecar.stopping import HURRIED_SECONDS, Budget
 from sidecar.store import Store, StoreError
-from sidecar.store.facts import reading, writing
-from sidecar.telemetry.audit import AuditError, AuditLog
+from sidecar.telemetry.audit import AuditLog
 from sidecar.telemetry.audit.log import RETRY_SECONDS as AUDIT_RETRY_SECONDS
-from sidecar.telemetry.events import Bus, LastRunTold, OperationalStateChanged, Reloaded, Started, Stopped
-from sidecar.telemetry.logs import configure
+from sidecar.telemetry.events import (
+    Bus,
+    PositionsClosed,
+    Reloaded,
+    Started,
+    Stopped,
+)
 from sidecar.telemetry.metrics import Metrics
 from sidecar.telemetry.news import NewsLog
+from sidecar.telemetry.state import CheckReading
 from sidecar.telemetry.traces import Traces
-from sidecar.words import OperationalState, Readiness
+from sidecar.words import Readiness, StartupCheck
 
-LAST_STATE: Final = "operational_state"
-"""The fact in the state file that tells the next run how this one went."""
 KEPT_SECONDS: Final = 4.0
 """Of the usual nine seconds of a stop, what is kept for writing down what happened; calls in flight have the rest."""
-SWITCH_SECONDS: Final = 0.0005
-"""How long the audit and trace threads may keep the interpreter while a call waits for it. Python's own 5 ms is as long
-as many a call to a broker takes."""
+LEAVING_SECONDS: Final = 3.0
+"""Of that rest, what is kept for taking orders and positions off the market, where that is configured."""
 AUDIT_SECONDS: Final = 2.0
 """What the audit log may take to close when a start comes to nothing."""
+_log = structlog.get_logger("sidecar")
 
 
 class App:
@@ -79,13 +72,14 @@ class App:
     def __init__(self, config: Config, clock: Clock, read: Callable[[], Config]) -> None:
         """`read` reads the configuration anew, from where `config` came; it raises `ConfigError`."""
         self._config = config
-        self._read = read
-        self._reloading = asyncio.Lock()
         self._budget: Budget | None = None
+        self._kept = KEPT_SECONDS
+        self._serving = False
+        self._in_haste = asyncio.Event()
         self._clock = clock
         self._bus = Bus(clock)
         self._operational = Operational(tuple(config.brokers), bus=self._bus, clock=clock)
-        rng = Random()
+        rng = self._rng = Random()
         self._conditions = {
             name: condition(name, settings.maintenance, bus=self._bus, clock=clock, rng=rng)
             for name, settings in config.brokers.items()
@@ -94,13 +88,18 @@ class App:
             name: (settings, build(settings), self._conditions[name]) for name, settings in config.brokers.items()
         }
         self._degradations = {
-            name: degradation(name, settings, self._conditions[name], bus=self._bus, clock=clock)
+            name: ruled(name, settings, self._conditions[name], bus=self._bus, clock=clock)
             for name, settings in config.brokers.items()
         }
         self.gateways: dict[str, Gateway] = gateways(
-            brokers, restraints=self._degradations, bus=self._bus, clock=clock, rng=rng
+            brokers,
+            restraints={name: one.level for name, one in self._degradations.items()},
+            bus=self._bus,
+            clock=clock,
+            rng=rng,
         )
         self._store = None if config.state.path is None else Store(config.state.path)
+        self._last_run = None if self._store is None else LastRun(self._store, self._bus, clock)
         self.fronts = {
             name: IdempotentGateway(
                 self.gateways[name],
@@ -113,6 +112,7 @@ class App:
             )
             for name, (settings, profile, _) in brokers.items()
         }
+        self._ledger: Ledger | None = None
         self._fill_streams: dict[str, FillStreams] = {}
         self._queues, self._desk = self._carrying(brokers, rng)
         self._checks = {
@@ -148,6 +148,19 @@ class App:
             read_operations=None if self._operations is None else self._operations.readings,
         )
         self._news = NewsLog(config.log.repeat_seconds, clock)
+        queues = {queue.broker: queue for queue in self._queues}
+        parts = {
+            name: Adjustable(
+                self.gateways[name],
+                self.fronts[name],
+                self._conditions[name],
+                self._degradations[name],
+                self._checks[name],
+                queues.get(name),
+            )
+            for name in config.brokers
+        }
+        self._reloading = Reloading(config, read, parts, self._alerting)
         lifecycle = LifecycleRoutes(self._operational, retry=self.check_again, reload=self.reload)
         self.api = Api(
             config,
@@ -178,15 +191,15 @@ class App:
         for listener in (self._audit, self._metrics, self._traces, self._news):
             listener.subscribe(self._bus)
         try:
-            if self._store is not None:
-                await self._store.open()
-                await self._remember(self._store)
+            if self._store is not None and self._last_run is not None:
+                await self._open(self._store)
+                await self._last_run.begin()
             await self._alerting.start()
             for gateway in self.gateways.values():
                 await gateway.open()
             await self._restore()
             await self.api.start()
-            await self._recover(self._config.state.recovery_seconds)
+            await self._recover_in_time(self._config.state.recovery_seconds)
         except BaseException:
             await self._let_go()
             raise
@@ -196,9 +209,21 @@ class App:
             queue.start()
         self._operational.open()
 
+    async def _open(self, store: Store) -> None:
+        """Open the state file, and tell how it was found."""
+        path = self._config.state.path
+        known = path is not None and path.exists()
+        try:
+            await store.open()
+        except StoreError as failure:
+            self._operational.checked(CheckReading(StartupCheck.STATE_FILE, passed=False, detail=str(failure)))
+            raise
+        detail = f"{path} is in order" if known else f"{path} was made: there was none"
+        self._operational.checked(CheckReading(StartupCheck.STATE_FILE, passed=True, detail=detail))
+
     def _look_after(self) -> None:
         """Begin everything that goes on beside the calls until the stop."""
-        watches = {f"degradation of {name}": level.run() for name, level in self._degradations.items()}
+        watches = {f"degradation of {name}": one.level.run() for name, one in self._degradations.items()}
         watches |= {
             f"probe {name}": Prober(self._conditions[name], gateway.look).run()
             for name, gateway in self.gateways.items()
@@ -207,7 +232,10 @@ class App:
         watches |= {f"start-up checks {name}": checks.run() for name, checks in self._checks.items()}
         watches |= {f"fills of {name}": streams.run() for name, streams in self._fill_streams.items()}
         watches["pulse"] = self._metrics.pulse.run(self._clock)
-        self._background += [asyncio.create_task(watch, name=name) for name, watch in watches.items()]
+        for name, watch in watches.items():
+            task = asyncio.create_task(watch, name=name)
+            task.add_done_callback(_tell_its_end)
+            self._background.append(task)
 
     async def _restore(self) -> None:
         """Take over the orders that the last run left."""
@@ -221,24 +249,29 @@ class App:
 
         A phase that does not end in its time is left, so that the later ones, which keep the record, have theirs.
         """
-        budget = self._budget = Budget(self._config.stop.budget_seconds, self._clock)
+        self._reloading.end()
+        budget = self._budget = Budget(self._reloading.config.stop.budget_seconds, self._clock)
         self._operational.shut_down(reason)
         self._wind_down(budget)
         await asyncio.gather(*self._background, return_exceptions=True)
-        if self._config.stop.cancel_waiting_orders:
-            clearing = asyncio.gather(*(queue.clear("taken back: the sidecar was stopped") for queue in self._queues))
-            await budget.phase("orders that wait were not all taken back", clearing, kept=KEPT_SECONDS)
-        unfinished = await self.api.stop(budget.seconds(KEPT_SECONDS))
+        leaving = self._leavings()
+        self._kept = KEPT_SECONDS + (LEAVING_SECONDS if leaving else 0.0)
+        await self._take_back(budget)
+        unfinished = await self.api.stop(budget.seconds(self._kept))
         if unfinished:
             budget.left.append(f"calls that were cut short: {unfinished}")
+        self._kept = KEPT_SECONDS
+        if leaving:
+            await self._leave(leaving, budget)
         await budget.phase("calls were not all written down", self._finish(), kept=2.2)
         budget.left += [f"orders that wait for {queue.broker}: {len(queue)}" for queue in self._queues if len(queue)]
         closing = asyncio.gather(*(gateway.close() for gateway in self.gateways.values()))
         await budget.phase("connections were not all closed", closing, kept=2.1)
         await budget.phase("notifications were not all sent", self._alerting.close(), kept=2.0)
         self._bus.emit(Stopped(reason, unfinished, tuple(budget.left)))
-        if self._store is not None:
-            await budget.phase("the state file was not closed", self._close_store(self._store, budget), kept=1.6)
+        if self._store is not None and self._last_run is not None:
+            writing_down = self._close_store(self._store, self._last_run, budget)
+            await budget.phase("the state file was not closed", writing_down, kept=1.6)
         self._news.close()
         await asyncio.to_thread(self._traces.shutdown, budget.seconds(1.2))
         await asyncio.to_thread(self._audit.close, budget.seconds(AUDIT_RETRY_SECONDS))
@@ -246,7 +279,7 @@ class App:
     def hurry(self) -> None:
         """End the stop that is under way sooner: somebody has asked for it once more."""
         if self._budget is not None:
-            self._budget.hurry(KEPT_SECONDS)
+            self._budget.hurry(self._kept)
             self.api.hurry(HURRIED_SECONDS)
 
     def _wind_down(self, budget: Budget) -> None:
@@ -262,6 +295,36 @@ class App:
         for task in self._background:
             task.cancel()
 
+    async def _take_back(self, budget: Budget) -> None:
+        """Take back what waits, where that is configured; an order that opened a position anew would be worse there."""
+        stop = self._reloading.config.stop
+        wanted = [queue for queue in self._queues if stop.cancel_waiting_orders or queue.broker in stop.close_positions]
+        clearing = asyncio.gather(*(queue.clear("taken back: the sidecar was stopped") for queue in wanted))
+        await budget.phase("orders that wait were not all taken back", clearing, kept=self._kept)
+
+    def _leavings(self) -> list[Leaving]:
+        if self._ledger is None:
+            return []
+        stop = self._reloading.config.stop
+        return leavings(self._queues, self.gateways, self._ledger, stop, clock=self._clock, rng=self._rng)
+
+    async def _leave(self, leaving: Sequence[Leaving], budget: Budget) -> None:
+        """Take orders and positions off the market; nobody else acts any more."""
+        if self._operations is not None:
+            await self._operations.finish()
+        seconds = budget.seconds(KEPT_SECONDS)
+        work = asyncio.gather(*(one.run(seconds) for one in leaving))
+        await budget.phase("not everything could be taken off the market in time", work, kept=KEPT_SECONDS)
+        for one in leaving:
+            budget.left += one.left
+            if one.closes:
+                self._bus.emit(PositionsClosed(one.broker, one.closed, one.open))
+            if one.clean and self._operations is not None:
+                with suppress(StoreError):  # the next start finds the same
+                    await self._operations.settle(one.broker, "the sidecar was stopped, and closed what was held")
+        # Who has to know of what could not be closed gets as long as before.
+        self._alerting.wind_down(min(LAST_WORD_SECONDS, budget.seconds(2.2)))
+
     async def _finish(self) -> None:
         for front in self.fronts.values():
             await front.finish()
@@ -269,41 +332,17 @@ class App:
             await self._operations.finish()
         await asyncio.gather(*(queue.finish() for queue in self._queues))
 
-    async def _close_store(self, store: Store, budget: Budget) -> None:
-        told = {"state": OperationalState.SHUTDOWN, "left": budget.left}
-        with suppress(StoreError):  # a full disk: the log has it
-            await store.write(writing(LAST_STATE, told, self._clock.now()))
+    async def _close_store(self, store: Store, last_run: LastRun, budget: Budget) -> None:
+        await last_run.end(budget.left)
         await store.close()
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and take over what can change while calls are made; never raises for it."""
-        async with self._reloading:
-            told = await self._reloaded()
+        told = await self._reloading.reload()
+        if not told.problems:
+            self.check_again()
         self._bus.emit(told)
         return told
-
-    async def _reloaded(self) -> Reloaded:
-        running = self._config
-        try:
-            wanted = await asyncio.to_thread(self._read)
-            config = adopted(running, wanted)
-            keys = {name: keys_of(broker.credentials) for name, broker in config.brokers.items()}
-            await self._alerting.adopt(config.alerting)
-        except ConfigError as error:
-            return Reloaded((), (), tuple(map(str, error.problems)))
-        except (ChannelError, SecretFileError, StoreError) as error:
-            return Reloaded((), (), (str(error),))
-        self._config = config
-        configure(config.log.level, config.log.format)
-        changed = list(differences(running, config))
-        for name, settings in config.brokers.items():
-            readjust(self._conditions[name], settings.maintenance)
-            self._checks[name].settings = settings.startup
-            if self.gateways[name].adopt(settings, keys[name]):
-                changed.append(f"brokers.{name}.credentials")
-                self._checks[name].retry()
-        self.check_again()
-        return Reloaded(tuple(dict.fromkeys(changed)), differences(config, wanted))
 
     def check_again(self) -> None:
         """Run the start-up checks of every broker that is not ready, now."""
@@ -311,27 +350,13 @@ class App:
             if self._operational.readiness(name).state is not Readiness.READY:
                 checks.retry()
 
-    async def _remember(self, store: Store) -> None:
-        """Tell what the last run left, and from now on keep what the next one should know."""
-        told = await store.read(reading(LAST_STATE))
-        left = tuple(told.get("left", ()))
-        clean = told.get("state", OperationalState.SHUTDOWN) == OperationalState.SHUTDOWN
-        if left or not clean:
-            self._bus.emit(LastRunTold(clean, left))
-
-        def keep(event: OperationalStateChanged) -> None:
-            value = {"state": event.to_state, "reason": event.reason}
-            store.write_nowait(writing(LAST_STATE, value, self._clock.now()))
-
-        self._bus.subscribe(OperationalStateChanged, keep)
-
     def _carrying(
         self, brokers: Mapping[str, tuple[Broker, Profile, Condition]], rng: Random
     ) -> tuple[tuple[OrderQueue, ...], OrderDesk | None]:
         """The queues of the brokers whose requests are signed here, and the desk before them."""
         if self._store is None:
             return (), None
-        ledger = Ledger(self._store, self._config.state.order_history_seconds, self._clock)
+        ledger = self._ledger = Ledger(self._store, self._config.state.order_history_seconds, self._clock)
         queues = {
             name: OrderQueue(
                 self.gateways[name],
@@ -353,6 +378,29 @@ class App:
         }
         desk = OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng, fill_streams=self._fill_streams)
         return tuple(queues.values()), desk
+
+    def make_haste(self) -> bool:
+        """A stop was asked for during the start: tells whether that ends at once of itself, since bots call already.
+
+        Where they do not yet, the start may simply be cancelled.
+        """
+        if self._serving:
+            self._in_haste.set()
+        return self._serving
+
+    async def _recover_in_time(self, seconds: float) -> None:
+        """Recover until it is done, or until a stop is asked for: then calls in flight are owed an ordinary stop."""
+        self._serving = True
+        recovering = asyncio.create_task(self._recover(seconds))
+        haste = asyncio.create_task(self._in_haste.wait())
+        try:
+            await asyncio.wait({recovering, haste}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._in_haste.is_set():
+                await recovering
+        finally:
+            for task in (recovering, haste):
+                task.cancel()
+            await asyncio.gather(recovering, haste, return_exceptions=True)
 
     async def _recover(self, seconds: float) -> None:
         """Go on with what the last run left: the orders first, because operations ask how theirs are."""
@@ -382,64 +430,22 @@ class App:
 
     async def _let_go(self) -> None:
         """Close what was opened before it turned out that something cannot be."""
+        await self.api.stop(0)
         for gateway in self.gateways.values():
             await gateway.close()
         await self._alerting.close()
-        if self._store is not None:
+        if self._store is not None and self._last_run is not None:
+            await self._last_run.come_to_nothing()
             await self._store.close()
         await asyncio.to_thread(self._audit.close, AUDIT_SECONDS)
 
 
-def run(config: Config, source: Path) -> int:
-    """Run a sidecar until it is told to stop; returns the process's exit code."""
-    configure(config.log.level, config.log.format)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(config, source))
-
-
-async def _reload_on(asked: asyncio.Event, app: App) -> None:
-    """Reload whenever a signal asks for it; signals that come meanwhile are one."""
-    while True:
-        await asked.wait()
-        asked.clear()
-        await app.reload()
-
-
-async def _serve(config: Config, source: Path) -> int:
-    log = structlog.get_logger("sidecar")
-    told = asyncio.Event()
-    reason = ""
-
-    def stop(number: signal.Signals) -> None:
-        nonlocal reason
-        if told.is_set():
-            app.hurry()
-        reason = reason or number.name
-        told.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    app = App(config, SystemClock(), lambda: load(source, os.environ))
-    reloads = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloads.set)
-    starting = asyncio.create_task(app.start())
-    waiting = asyncio.create_task(told.wait())
-    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if told.is_set() and not starting.done():
-        starting.cancel()
-    try:
-        await starting
-    except asyncio.CancelledError:
-        log.warning("The sidecar was stopped while it started", signal=reason)
-        return 0
-    except (ApiError, AuditError, StoreError) as failure:
-        log.critical("The sidecar cannot start", why=str(failure), config=str(source))
-        return 1
-    # What is here now stays for good: looked at again, it would hold up calls for tens of milliseconds at a time.
-    gc.freeze()
-    reloading = asyncio.create_task(_reload_on(reloads, app))
-    await told.wait()
-    reloading.cancel()
-    await app.stop(reason)
-    return 0
+def _tell_its_end(task: "asyncio.Task[None]") -> None:
+    """Whatever goes on beside the calls has no end of its own: one that ends so must not do it silently."""
+    failure = None if task.cancelled() else task.exception()
+    if failure is not None:
+        _log.critical(
+            "Ended inside the sidecar, and is missing until a restart",
+            what=task.get_name(),
+            kind=type(failure).__name__,
+        )

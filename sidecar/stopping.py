@@ -25,6 +25,7 @@ class Budget:
         self._clock = clock
         self._ends = clock.monotonic() + seconds
         self._scale = min(1.0, seconds / USUAL_SECONDS)
+        self._phase: tuple[asyncio.Timeout, float] | None = None
         self.left: list[str] = []
 
     def seconds(self, kept: float) -> float:
@@ -35,11 +36,17 @@ class Budget:
         """Bring the end forward: the phase that goes on gets `HURRIED_SECONDS` at most, later ones what is `kept`."""
         sooner = self._clock.monotonic() + (HURRIED_SECONDS + kept) * self._scale
         self._ends = min(self._ends, sooner)
+        if self._phase is not None and not self._phase[0].expired():
+            phase, kept = self._phase
+            phase.reschedule(asyncio.get_running_loop().time() + self.seconds(kept))
 
     async def phase(self, what: str, work: Awaitable[object], *, kept: float) -> None:
         """Do a phase's work, as far as its time goes; `what` is told of it if that is not far enough."""
         try:
-            async with asyncio.timeout(self.seconds(kept)):
+            async with asyncio.timeout(self.seconds(kept)) as phase:
+                self._phase = phase, kept
                 await work
         except TimeoutError:
             self.left.append(what)
+        finally:
+            self._phase = None

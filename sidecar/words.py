@@ -298,8 +298,10 @@ class Readiness(StrEnum):
 
 
 class StartupCheck(StrEnum):
-    """What is asked before a broker is traded with."""
+    """What is looked at before a broker is traded with."""
 
+    STATE_FILE = "state_file"
+    """Is the state file whole, of a known form, and this sidecar's alone? The one check that ends a start."""
     CONNECTIVITY = "connectivity"
     """Does the broker answer at all?"""
     AUTHENTICATION = "authentication"

@@ -75,6 +75,16 @@ def test_a_hurried_stop_gives_calls_two_seconds_and_the_record_its_time() -> Non
     assert run(act, seconds=60)[1] == pytest.approx(1 + HURRIED_SECONDS + 4)
 
 
+def test_a_second_signal_brings_the_end_of_the_phase_forward_that_goes_on() -> None:
+    async def act(budget: Budget, clock: VirtualClock) -> None:
+        clock.call_later(1, lambda: budget.hurry(kept=4))
+        await budget.phase("positions", clock.sleep(60), kept=4)
+
+    budget, took = run(act, seconds=60)
+    assert took == pytest.approx(1 + HURRIED_SECONDS)
+    assert budget.left == ["positions"]
+
+
 def test_hurrying_never_makes_a_stop_longer() -> None:
     async def act(budget: Budget, clock: VirtualClock) -> None:
         await clock.sleep(8.5)

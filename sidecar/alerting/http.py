@@ -15,6 +15,7 @@ class Poster:
     """Posts to Alertmanagers; its connections are made on first use."""
 
     def __init__(self, token: SecretStr | None = None) -> None:
+        self.token = token
         self._headers = {"Content-Type": "application/json"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token.get_secret_value()}"

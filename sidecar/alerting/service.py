@@ -16,6 +16,7 @@ from sidecar.alerting.vitals import ReadAudit, Vitals
 from sidecar.alerting.watch import Watch
 from sidecar.clock import Clock
 from sidecar.config.model import Alerting as Settings
+from sidecar.config.model import Alertmanager
 from sidecar.config.secrets import read_secret
 from sidecar.store import Store
 from sidecar.telemetry.events import Bus, ErrorRaised, ErrorResolved
@@ -51,22 +52,17 @@ class Alerting:
         self._sender = sender
         self._clock = clock
         self._channels = [self._channel(contact, settings) for contact in contacts(settings)]
-        alertmanager = settings.alertmanager
-        token = None if alertmanager.token_file is None else read_secret(alertmanager.token_file)
-        self._poster = Poster(token)
-        self._pusher = Pusher(
-            [self._poster.to(url) for url in alertmanager.url],
-            labels={**alertmanager.labels, "bot": bot},
-            runbooks=alertmanager.runbook_url or "",
-            refresh_seconds=alertmanager.refresh_seconds,
-            registry=self.registry,
-            bus=bus,
-            clock=clock,
-        )
+        self._alertmanager = settings.alertmanager
+        self._poster = self._made_poster(settings.alertmanager)
+        self._pusher = self._made_pusher(settings.alertmanager, self._poster)
+        self._pushing: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: dict[str, asyncio.Task[None]] = {}
         self._last_word: float | None = None
-        self.channels = (*([CHANNEL] if alertmanager.url else []), *(channel.name for channel in self._channels))
+        self.channels = (
+            *([CHANNEL] if settings.alertmanager.url else []),
+            *(channel.name for channel in self._channels),
+        )
         """The names of all that people are notified by."""
 
     async def start(self) -> None:
@@ -79,15 +75,16 @@ class Alerting:
         self._bus.subscribe(ErrorResolved, self._resolved)
         self._watch.subscribe(self._bus)
         self._spawn("vitals", self._vitals.run)
-        self._spawn("alertmanager", self._pusher.run)
+        self._pushing = self._spawn("alertmanager", self._pusher.run)
         self._telling = {channel.name: self._spawn(channel.name, channel.run) for channel in self._channels}
 
     async def adopt(self, settings: Settings) -> None:
-        """Tell these channels instead, in this manner; what waits to be told is told.
+        """Tell these channels and Alertmanagers instead, in this manner; what waits to be told is told.
 
         Raises `SecretFileError` and `ChannelError`, and changes nothing then; raises `StoreError`.
         """
         wanted = list(contacts(settings))
+        poster = self._made_poster(settings.alertmanager)
         running = {channel.name: channel for channel in self._channels}
         self._channels = [
             running[contact.name] if contact.name in running else self._channel(contact, settings) for contact in wanted
@@ -100,6 +97,36 @@ class Alerting:
             else:
                 await channel.load()
                 self._telling[channel.name] = self._spawn(channel.name, channel.run)
+
+        if settings.alertmanager != self._alertmanager or poster.token != self._poster.token:
+            await self._push_by(settings.alertmanager, poster)
+
+    async def _push_by(self, settings: Alertmanager, poster: Poster) -> None:
+        """Push what lasts to other Alertmanagers, or otherwise; where it is not pushed any more it lapses by itself."""
+        if self._pushing is not None:
+            self._pushing.cancel()
+            self._tasks.remove(self._pushing)
+            await asyncio.wait({self._pushing})
+        await self._poster.close()
+        self._alertmanager, self._poster = settings, poster
+        self._pusher = self._made_pusher(settings, poster)
+        self._pusher.load()
+        self._pushing = self._spawn("alertmanager", self._pusher.run)
+
+    def _made_poster(self, settings: Alertmanager) -> Poster:
+        """Raises SecretFileError."""
+        return Poster(None if settings.token_file is None else read_secret(settings.token_file))
+
+    def _made_pusher(self, settings: Alertmanager, poster: Poster) -> Pusher:
+        return Pusher(
+            [poster.to(url) for url in settings.url],
+            labels={**settings.labels, "bot": self._bot},
+            runbooks=settings.runbook_url or "",
+            refresh_seconds=settings.refresh_seconds,
+            registry=self.registry,
+            bus=self._bus,
+            clock=self._clock,
+        )
 
     def _channel(self, contact: Contact, settings: Settings) -> Channel:
         return Channel(

@@ -24,9 +24,11 @@ class ErrorType(StrEnum):
     ORDER_OUTCOME_UNKNOWN = "order_outcome_unknown"
     ORDER_DEAD = "order_dead"
     POSITION_UNPROTECTED = "position_unprotected"
+    POSITION_LEFT_OPEN = "position_left_open"
     ORDER_EXPIRED = "order_expired"
     BREAKER_OPEN = "breaker_open"
     BROKER_DOWN = "broker_down"
+    TRADING_RESTRICTED = "trading_restricted"
     CONNECTION_FAILED = "connection_failed"
     SERVER_ERRORS = "server_errors"
     STREAM_LOST = "stream_lost"
@@ -138,6 +140,15 @@ TYPES: Final[Mapping[ErrorType, Kind]] = MappingProxyType(
             "SidecarPositionUnprotected",
             push=True,
         ),
+        ErrorType.POSITION_LEFT_OPEN: Kind(
+            _CRITICAL,
+            _PERMANENT,
+            Topic.ORDERS,
+            "a stop was to close a position, and has not",
+            "Look at the broker what is held, and close it by hand; the next start closes nothing.",
+            "SidecarPositionLeftOpen",
+            push=True,
+        ),
         ErrorType.ORDER_EXPIRED: Kind(
             _ERROR,
             _PERMANENT,
@@ -162,6 +173,15 @@ TYPES: Final[Mapping[ErrorType, Kind]] = MappingProxyType(
             "the broker fails again and again",
             "Look at the broker's status page; the sidecar probes by itself.",
             "SidecarBrokerDown",
+            waits=True,
+        ),
+        ErrorType.TRADING_RESTRICTED: Kind(
+            _ERROR,
+            _TRANSIENT,
+            Topic.BROKER,
+            "new risk is refused: the degradation level is read_only or emergency",
+            "See with sidecar status what or who demands it; POST /v1/brokers/NAME/degradation/recover ends it.",
+            "SidecarTradingRestricted",
             waits=True,
         ),
         ErrorType.CONNECTION_FAILED: Kind(

@@ -14,7 +14,7 @@ from sidecar.alerting.types import ErrorType
 from sidecar.clock import Cancellable, Clock
 from sidecar.telemetry import events
 from sidecar.telemetry.events import FILLS, Bus, CallFinished
-from sidecar.words import BreakerState, BrokerState, OrderState, Outcome, Readiness
+from sidecar.words import BreakerState, BrokerState, DegradationLevel, OrderState, Outcome, Readiness
 
 FAR_SECONDS: Final = 1.0
 """From here on a clock is off: Binance refuses what is a second ahead of its own."""
@@ -118,6 +118,10 @@ def _ok_order(call: CallFinished) -> bool:
     return calls.succeeded(call) and call.group == ORDERS
 
 
+def _restricts(event: events.DegradationChanged) -> bool:
+    return event.to_level in {DegradationLevel.READ_ONLY, DegradationLevel.EMERGENCY}
+
+
 _BREAKER: Final = _fields("group", "reason", "retry_in", "note")
 _ORDER: Final = _fields("order", "client_id", "kind", "instrument", "reason", "may_have_been_executed")
 _CONDITION: Final = _fields("reason", "consecutive_503")
@@ -144,6 +148,12 @@ RAISES: Final = (
         _BREAKER,
     ),
     Raises(ErrorType.BROKER_DOWN, events.BrokerStateChanged, _became(BrokerState.DEGRADED), context=_CONDITION),
+    Raises(
+        ErrorType.TRADING_RESTRICTED,
+        events.DegradationChanged,
+        _restricts,
+        context=_fields("to_level", "cause", "note", "seconds"),
+    ),
     Raises(ErrorType.MAINTENANCE, events.BrokerStateChanged, _became(BrokerState.MAINTENANCE), context=_CONDITION),
     Raises(ErrorType.BANNED, events.GateShut, _shut_for(Outcome.BANNED), context=_fields("seconds", "until")),
     Raises(
@@ -172,6 +182,12 @@ RAISES: Final = (
         lambda _: True,
         _field("operation"),
         _fields("operation", "type", "instrument", "reason"),
+    ),
+    Raises(
+        ErrorType.POSITION_LEFT_OPEN,
+        events.PositionsClosed,
+        lambda event: bool(event.open),
+        context=lambda event: {"open": ", ".join(event.open), "closed": ", ".join(event.closed)},
     ),
     Raises(ErrorType.STREAM_LOST, events.StreamClosed, _lost, _field("stream"), _fields("stream", "reason")),
     Raises(
@@ -216,6 +232,10 @@ ENDS: Final = (
     Ends(ErrorType.BREAKER_OPEN, CallFinished, calls.succeeded, _field("group"), inherited=True),
     Ends(ErrorType.BROKER_DOWN, events.BrokerStateChanged, _left(BrokerState.DEGRADED)),
     Ends(ErrorType.BROKER_DOWN, CallFinished, calls.succeeded, inherited=True),
+    Ends(ErrorType.POSITION_LEFT_OPEN, events.PositionsClosed, lambda event: not event.open),
+    Ends(ErrorType.TRADING_RESTRICTED, events.DegradationChanged, lambda event: not _restricts(event)),
+    # A level does not outlive its process.
+    Ends(ErrorType.TRADING_RESTRICTED, events.BrokerChecked, inherited=True),
     Ends(ErrorType.MAINTENANCE, events.BrokerStateChanged, _left(BrokerState.MAINTENANCE)),
     Ends(ErrorType.MAINTENANCE, CallFinished, calls.succeeded, inherited=True),
     Ends(ErrorType.BANNED, events.GateOpened),

@@ -18,7 +18,14 @@ from sidecar.wire import Headers
 from sidecar.words import Outcome
 
 FIREWALL_SECONDS: Final = 300.0
-"""[doc] "Frequently Asked Questions on API": the firewall's 403 shuts an address out for five minutes as a rule."""
+"""[doc] "Frequently Asked Questions on API", "Web Application Firewall Limits": a 403 bans the address, for five
+minutes as a rule, which cannot be shortened, and longer for what looks malicious.
+
+So all of it waits that long, cancels and reduce-only orders too: knocking on a firewall that has shut the address out
+reaches no matching engine, and is what makes the ban longer. It is not a matter of the one request: [seen] bots
+that paused for ten minutes were let in again. Where a person knows better (a proxy of one's own said 403), the
+gate is opened by `POST /v1/brokers/NAME/limits/reset`.
+"""
 
 _TOO_MANY_REQUESTS: Final = -1003
 TOO_MANY_ORDERS: Final = -1015

@@ -3,12 +3,14 @@
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
-from sidecar.brokers import _binance_stream
+from sidecar.brokers import _binance_positions, _binance_stream
 from sidecar.brokers._binance import BinanceProfile, Tables
 from sidecar.brokers._binance_orders import USDM
 from sidecar.brokers._binance_usdm_endpoints import ORDERS_1M, ORDERS_10S, ROUTES, WEIGHT
+from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import Scope, WindowSpec
 from sidecar.brokers.streams import OrderStream
+from sidecar.wire import Request
 
 LIMITS: Final = (
     # [doc] "Limits": weight counts for the address, orders for the account; `exchangeInfo` tells the real values.
@@ -38,6 +40,14 @@ class BinanceUsdm(BinanceProfile):
                 dialect=USDM,
             )
         )
+
+    def positions(self) -> Positions:
+        """Asks for every position of the account."""
+        return _binance_positions.positions()
+
+    def closing(self, position: Position, client_id: str) -> Request:
+        """A market order that can only reduce the position."""
+        return _binance_positions.closing(position, client_id)
 
     def order_stream(self, account: str) -> OrderStream:  # noqa: ARG002 - a key has one account
         """The key's user-data stream."""

@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from sidecar.brokers import _oanda_answers, _oanda_lookup, _oanda_orders, _oanda_progress, _oanda_stream
+from sidecar.brokers import (
+    _oanda_answers,
+    _oanda_lookup,
+    _oanda_orders,
+    _oanda_positions,
+    _oanda_progress,
+    _oanda_stream,
+)
 from sidecar.brokers._answers import OK, looks_whole, settled
 from sidecar.brokers._essence import everything
 from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_CHANGE, UNKNOWN_READ, Rule
@@ -12,6 +19,7 @@ from sidecar.brokers._oanda_keys import OandaSigner, identified
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.groups import Group
+from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
     BucketSpec,
     Endpoint,
@@ -189,3 +197,11 @@ class Oanda:
     def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:
         """The best ask for a buy, the best bid for a sell."""
         return _oanda_orders.told_price(terms, answer)
+
+    def positions(self) -> Positions:
+        """Asks for the positions of every account that the token opens."""
+        return _oanda_positions.positions()
+
+    def closing(self, position: Position, client_id: str) -> Request:
+        """A market order that can only reduce the position."""
+        return _oanda_positions.closing(position, client_id)

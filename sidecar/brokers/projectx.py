@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from sidecar.brokers import _projectx_answers, _projectx_keys, _projectx_lookup, _projectx_orders
+from sidecar.brokers import _projectx_answers, _projectx_keys, _projectx_lookup, _projectx_orders, _projectx_positions
 from sidecar.brokers._essence import everything
 from sidecar.brokers._projectx_endpoints import ENDPOINTS, client_id_of, fields_of, rule_of
 from sidecar.brokers._refusals import envelope, sentence
+from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
     BucketSpec,
     Endpoint,
@@ -153,3 +154,11 @@ class ProjectX:
     def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:  # noqa: ARG002 - the protocol's signature
         """Nothing: it cannot be asked."""
         return None
+
+    def positions(self) -> Positions:
+        """Asks for the positions of every active account of the user."""
+        return _projectx_positions.positions()
+
+    def closing(self, position: Position, client_id: str) -> Request:  # noqa: ARG002 - the protocol's signature
+        """Closes all of the contract's position; no client id goes with it."""
+        return _projectx_positions.closing(position)

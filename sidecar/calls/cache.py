@@ -102,6 +102,12 @@ class Cache:
 
         return remembered
 
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings from the next read on; what is remembered of an endpoint that stays is kept."""
+        self._endpoints = settings.endpoints
+        self._max_bytes = settings.max_bytes
+        self._make_room()
+
     def forget(self) -> None:
         """Serve no answer again that told of an account: the keys are others now."""
         self._era += 1
@@ -227,6 +233,9 @@ class Cache:
             return
         self._kept[key] = kept
         self._bytes += kept.size
+        self._make_room()
+
+    def _make_room(self) -> None:
         while self._bytes > self._max_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= oldest.size

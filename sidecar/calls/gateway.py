@@ -104,8 +104,11 @@ class Gateway:
         bus.subscribe(StreamClosed, self._stream_closed)
 
     def _entrance(self) -> Carry:
-        """Where calls go in: what is remembered comes before the pipeline, where anything may be remembered."""
-        return self._cache.before(self._pipeline.run) if self._settings.cache.endpoints else self._pipeline.run
+        """Where calls go in: what is remembered comes before the pipeline.
+
+        Also where nothing is: a cache that is switched on later must have heard of every call that changes something.
+        """
+        return self._cache.before(self._pipeline.run)
 
     def _level_changed(self, event: DegradationChanged) -> None:
         if event.broker == self.name:
@@ -186,7 +189,10 @@ class Gateway:
         and states stay. `settings` must name the same broker, and `keys` must be there if and only if there were some.
         """
         self._settings = settings
+        self._transport.adopt(settings.timeouts)
+        self._cache.adopt(settings.cache)
         self._limiter.adopt(settings.limits)
+        self._limiter.hold_back_market_data(self._restraint.market_data_share)
         self._budget.adopt(settings.retry.budget, settings.retry.budget_floor)
         for group, breaker in self._breakers.items():
             breaker.adopt(breaker_policy(settings.breaker, group), _RELOADED)

@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from sidecar.calls.passage import Lost, Passage, PassageRequest
-from sidecar.config.model import Broker
+from sidecar.config.model import Broker, Timeouts
 from sidecar.wire import Answer, Headers, Request
 
 KEEPALIVE_SECONDS: Final = 15.0
@@ -82,15 +82,19 @@ class Transport:
         self._stream_base = _Base(settings.stream_url or settings.base_url)
         self._connections = settings.connections
         self._max_answer_bytes = settings.max_answer_bytes
-        self._answer_seconds = settings.timeouts.answer_seconds
-        self._phases = _phases(settings, silence=None)
-        self._stream_phases = _phases(settings, silence=settings.timeouts.stream_idle_seconds)
+        self.adopt(settings.timeouts)
         kept = math.ceil(settings.connections * RESERVED_SHARE)
         self._places = asyncio.Semaphore(max(1, settings.connections - kept))
-        self._connect_seconds = settings.timeouts.connect_seconds
         self._used: WeakSet[asyncio.BaseProtocol] = WeakSet()
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
+
+    def adopt(self, timeouts: Timeouts) -> None:
+        """Go by these time-outs from the next attempt on."""
+        self._answer_seconds = timeouts.answer_seconds
+        self._connect_seconds = timeouts.connect_seconds
+        self._phases = _phases(timeouts, silence=None)
+        self._stream_phases = _phases(timeouts, silence=timeouts.stream_idle_seconds)
 
     async def open(self) -> None:
         """Make the pools; no connection is opened yet."""
@@ -294,10 +298,10 @@ class _Chunks(AsyncIterator[bytes]):
         self._response.close()
 
 
-def _phases(settings: Broker, *, silence: float | None) -> aiohttp.ClientTimeout:
+def _phases(timeouts: Timeouts, *, silence: float | None) -> aiohttp.ClientTimeout:
     # The whole is bounded by a timer of ours, which can be shortened and leaves alone a stream that has begun.
     return aiohttp.ClientTimeout(
-        total=None, connect=settings.timeouts.connect_seconds, sock_read=silence, ceil_threshold=_NEVER_ROUND
+        total=None, connect=timeouts.connect_seconds, sock_read=silence, ceil_threshold=_NEVER_ROUND
     )
 
 

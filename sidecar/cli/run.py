@@ -1,6 +1,7 @@
 """`sidecar run`: serve bots, with a configuration that is known to be right."""
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from pathlib import Path
@@ -38,12 +39,14 @@ def add(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Serve, and return the exit status."""
+    # Whoever asks for a reload before there is something to reload must not end the process, as SIGHUP usually does.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         config = load(arguments.config, os.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return INVALID
     # The server is only loaded once it is certain that it can be started: a mistake is told at once.
-    from sidecar.app import run as serve  # noqa: PLC0415 - see above
+    from sidecar.process import run as serve  # noqa: PLC0415 - see above
 
     return serve(config, arguments.config)

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel
-
+from sidecar.brokers.positions import TellsPositions
 from sidecar.brokers.profile import WindowSpec
 from sidecar.brokers.registry import build
 from sidecar.calls.limiter.specs import Planned, plan
 from sidecar.config.model import Broker, Config, Credentials, Limits
 
-_LIVE: Final = ("retry", "breaker", "maintenance", "startup")
+_LIVE: Final = (
+    *("retry", "breaker", "maintenance", "startup"),
+    *("degradation", "cache", "timeouts", "deadline_seconds", "queue"),
+)
 """Parts of a broker that can change wholly while it is called."""
 
 
@@ -26,14 +28,23 @@ def adopted(running: Config, wanted: Config) -> Config:
     }
     log = running.log.model_copy(update={"level": wanted.log.level, "format": wanted.log.format})
     alerting = running.alerting.model_copy(
-        update={name: getattr(wanted.alerting, name) for name in ("channels", "throttle", "still_seconds")}
+        update={
+            name: getattr(wanted.alerting, name) for name in ("alertmanager", "channels", "throttle", "still_seconds")
+        }
     )
-    return running.model_copy(update={"brokers": brokers, "log": log, "alerting": alerting})
+    closes = [name for name in wanted.stop.close_positions if running.state.path and _can_close(brokers.get(name))]
+    stop = wanted.stop.model_copy(update={"close_positions": tuple(closes)})
+    return running.model_copy(update={"brokers": brokers, "log": log, "alerting": alerting, "stop": stop})
 
 
 def differences(one: Config, other: Config) -> tuple[str, ...]:
     """The keys whose values differ, such as `brokers.binance.retry.attempts`; never a value."""
     return tuple(_different(one.model_dump(), other.model_dump(), ""))
+
+
+def _can_close(broker: Broker | None) -> bool:
+    """Whether positions can be closed there as the sidecar runs now; the new file may need a restart for it."""
+    return broker is not None and broker.credentials.signs and isinstance(build(broker), TellsPositions)
 
 
 def _same_broker(running: Broker, wanted: Broker | None) -> bool:
@@ -42,7 +53,7 @@ def _same_broker(running: Broker, wanted: Broker | None) -> bool:
 
 
 def _broker(running: Broker, wanted: Broker) -> Broker:
-    update: dict[str, BaseModel] = {name: getattr(wanted, name) for name in _LIVE}
+    update: dict[str, object] = {name: getattr(wanted, name) for name in _LIVE}
     update["limits"] = _limits(running, wanted)
     update["credentials"] = _credentials(running.credentials, wanted.credentials)
     return running.model_copy(update=update)

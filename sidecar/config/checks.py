@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from sidecar.brokers.positions import TellsPositions
+from sidecar.brokers.registry import build
 from sidecar.config.alerting import alerting_errors, alerting_warnings
 from sidecar.config.doubts import broker_warnings
 from sidecar.config.findings import Finding
 from sidecar.config.forms import split_address
 from sidecar.config.hosts import is_loopback, overlap
-from sidecar.config.model import Config
+from sidecar.config.model import Broker, Config
+from sidecar.config.report import KeyPath, listed
 from sidecar.config.secrets import SecretFileError, read_secret
 from sidecar.config.upstream import broker_errors
 
@@ -19,6 +22,7 @@ _LONGEST_SOCKET_PATH = 107
 def errors(config: Config) -> list[Finding]:
     """What keeps the sidecar from being started."""
     found = [*_listeners(config), *_socket(config), *_token(config), *_state(config), *_audit(config)]
+    found += _closing(config)
     found += alerting_errors(config.alerting)
     for name, broker in config.brokers.items():
         found += broker_errors(name, broker, config)
@@ -27,7 +31,7 @@ def errors(config: Config) -> list[Finding]:
 
 def warnings(config: Config) -> list[Finding]:
     """What does not keep it from being started, and is dangerous or probably not meant."""
-    found = [*_exposed(config), *_loose_files(config), *alerting_warnings(config.alerting)]
+    found = [*_exposed(config), *_loose_files(config), *_flattening(config), *alerting_warnings(config.alerting)]
     for name, broker in config.brokers.items():
         found += broker_warnings(name, broker)
     return found
@@ -96,6 +100,29 @@ def _state(config: Config) -> Iterator[Finding]:
         yield Finding(("state", "path"), "lies in a folder that does not exist", right)
 
 
+def _closing(config: Config) -> Iterator[Finding]:
+    for number, name in enumerate(config.stop.close_positions):
+        here: KeyPath = ("stop", "close_positions", number)
+        broker = config.brokers.get(name)
+        if broker is None:
+            yield Finding(here, f"there is no broker {name}", f"one of {listed(sorted(config.brokers))}")
+        else:
+            yield from _cannot_close(here, name, broker, config)
+
+
+def _cannot_close(here: KeyPath, name: str, broker: Broker, config: Config) -> Iterator[Finding]:
+    at: KeyPath = ("brokers", name)
+    if not isinstance(build(broker), TellsPositions):
+        wrong = f"{name} cannot be asked for its positions: the {broker.profile} profile knows of none"
+        yield Finding(here, wrong, "remove it, and let the bot close what it holds", ((*at, "profile"),))
+    elif not broker.credentials.signs:
+        wrong = f"the sidecar has no keys of {name} that it signs with, and can neither ask nor close"
+        yield Finding(here, wrong, "credentials of the broker with use: sign; or remove it", ((*at, "credentials"),))
+    elif config.state.path is None:
+        wrong = "an order that closes a position is written down before it is sent, and there is no state file"
+        yield Finding(here, wrong, "state.path, or remove it", (("state", "path"),))
+
+
 def _audit(config: Config) -> Iterator[Finding]:
     directory = config.audit.directory
     if _first_existing(directory).is_dir():
@@ -120,6 +147,13 @@ def _exposed(config: Config) -> Iterator[Finding]:
         )
     if listen.unix is not None and int(listen.unix_mode, 8) & 0o002:
         yield Finding(("listen", "unix_mode"), "every user of this machine can trade", '"0660", or listen.allowed_uids')
+
+
+def _flattening(config: Config) -> Iterator[Finding]:
+    if config.stop.close_positions:
+        names = listed(config.stop.close_positions, "and")
+        wrong = f"every stop closes all positions at {names} that the keys reach, whoever opened them; a restart is one"
+        yield Finding(("stop", "close_positions"), wrong, "[], unless this is meant")
 
 
 def _loose_files(config: Config) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ class Condition:
         clock: Clock,
         rng: Random,
     ) -> None:
-        self._broker = broker
+        self.broker = broker
         self._thresholds = thresholds
         self._pauses = {BrokerState.MAINTENANCE: maintenance, BrokerState.DEGRADED: degraded}
         self._planned = planned
@@ -162,7 +162,7 @@ class Condition:
 
     def observe(self, attempt: AttemptFinished) -> None:
         """An attempt at this broker ended."""
-        if attempt.broker != self._broker:
+        if attempt.broker != self.broker:
             return
         outcome = attempt.outcome
         if outcome in _SILENT or attempt.reason == _BUSY:
@@ -176,7 +176,7 @@ class Condition:
 
     def gate_shut(self, event: GateShut) -> None:
         """The broker has shut out the address; a ban is a condition, a rate limit is not."""
-        if event.broker == self._broker and event.outcome is Outcome.BANNED:
+        if event.broker == self.broker and event.outcome is Outcome.BANNED:
             self._look_in(event.seconds)
             self._enter(BrokerState.BANNED, "the address is banned")
 
@@ -265,4 +265,4 @@ class Condition:
             return
         self._since = self._clock.now()
         probe_in = max(0.0, self._next_probe - self._clock.monotonic())
-        self._bus.emit(BrokerStateChanged(self._broker, before, state, reason, self._unavailable, probe_in))
+        self._bus.emit(BrokerStateChanged(self.broker, before, state, reason, self._unavailable, probe_in))

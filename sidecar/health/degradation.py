@@ -6,6 +6,7 @@ forget what the rules remember, so that a person can always say: trade. The next
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +45,18 @@ class Degradation:
         self._changed = asyncio.Event()
         self.level = DegradationLevel.NONE
         """The level that is in force. While it is `NONE`, time alone changes nothing."""
+
+    def adopt(self, recovery_seconds: float, *, auto_recovery: bool, market_data_share: float) -> None:
+        """Go by other settings; what is due by the old ones has happened."""
+        self._keep_up()
+        self._ladder.adopt(recovery_seconds, auto_recovery=auto_recovery)
+        self._market_data_share = market_data_share
+        self._changed.set()
+
+    @property
+    def signals(self) -> Mapping[str, Signal]:
+        """What the rules demand now, by name."""
+        return self._ladder.signals
 
     # What calls ask
 

@@ -6,6 +6,7 @@ level cannot fall twice, nor come back to where it fell from and fall again, wit
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sidecar.words import DegradationCause, DegradationLevel
@@ -34,6 +35,15 @@ class Ladder:
         self.level = DegradationLevel.NONE
         self.why: Signal | None = None
         """What demands the level, or demanded it last; None at `NONE`."""
+
+    def adopt(self, recovery_seconds: float, *, auto_recovery: bool) -> None:
+        """Go by other settings; the next step down is due by them."""
+        self._recovery, self._auto_recovery = recovery_seconds, auto_recovery
+
+    @property
+    def signals(self) -> Mapping[str, Signal]:
+        """What demands a level now, by name; some of it may be over by itself."""
+        return dict(self._signals)
 
     @property
     def falls_at(self) -> float:

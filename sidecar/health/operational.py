@@ -8,8 +8,8 @@ a broker that is away must not keep the others from trading. What that broker it
 from collections.abc import Sequence
 
 from sidecar.clock import Clock
-from sidecar.telemetry.events import Bus, OperationalStateChanged
-from sidecar.telemetry.state import OperationalReading, ReadinessReading
+from sidecar.telemetry.events import Bus, OperationalStateChanged, SelfChecked
+from sidecar.telemetry.state import CheckReading, OperationalReading, ReadinessReading
 from sidecar.words import OperationalState, Readiness
 
 _SAYS = {
@@ -32,6 +32,7 @@ class Operational:
         self._began = clock.monotonic()
         self._reason = "opening"
         self._opened = False
+        self._checks: tuple[CheckReading, ...] = ()
         self._brokers = {
             name: ReadinessReading(name, Readiness.CHECKING, "", self._since, self._since) for name in brokers
         }
@@ -56,7 +57,7 @@ class Operational:
 
     def reading(self) -> OperationalReading:
         """Everything now."""
-        return OperationalReading(self._state, self._reason, self._since, tuple(self._brokers.values()))
+        return OperationalReading(self._state, self._reason, self._since, tuple(self._brokers.values()), self._checks)
 
     def open(self) -> None:
         """The sockets are open, and what the last run left is taken care of."""
@@ -67,6 +68,11 @@ class Operational:
         """The checks of a broker have come to this."""
         self._brokers[reading.broker] = reading
         self._follow()
+
+    def checked(self, reading: CheckReading) -> None:
+        """A check of the sidecar itself has ended; it is told once it is, passed or not."""
+        self._checks += (reading,)
+        self._bus.emit(SelfChecked(reading.check, reading.passed, reading.detail))
 
     def shut_down(self, reason: str) -> None:
         """The sidecar was told to stop: nothing changes this any more."""

@@ -1,5 +1,7 @@
 """Makes a broker's condition, and its degradation level, out of its configuration."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 from sidecar.calls.policies import breaker_policy
@@ -44,16 +46,40 @@ def _rules(settings: Maintenance) -> tuple[Thresholds, ProbePauses, ProbePauses]
     )
 
 
-def degradation(broker: str, settings: Broker, condition: Condition, *, bus: Bus, clock: Clock) -> Degradation:
-    """The degradation level of one broker, listening to what happens to it."""
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A broker's degradation level, and what moves it by rules."""
+
+    level: Degradation
+    signals: Signals
+    condition: Condition
+    bus: Bus
+
+    def adopt(self, settings: Broker) -> None:
+        """Go by other rules from now on, those of which breakers count among them."""
+        wanted = settings.degradation
+        self.level.adopt(
+            wanted.recovery_seconds, auto_recovery=wanted.auto_recovery, market_data_share=wanted.market_data_share
+        )
+        self.signals.adopt(wanted, _watched(settings), self.condition.state, self.bus)
+
+
+def ruled(broker: str, settings: Broker, condition: Condition, *, bus: Bus, clock: Clock) -> Ruled:
+    """The degradation level of one broker and its rules, listening to what happens to it."""
     wanted = settings.degradation
     ladder = Ladder(wanted.recovery_seconds, auto_recovery=wanted.auto_recovery)
-    made = Degradation(broker, ladder, market_data_share=wanted.market_data_share, bus=bus, clock=clock)
-
-    def watched(group: str) -> bool:
-        return breaker_policy(settings.breaker, group).mode is not BreakerMode.SHADOW
-
-    signals = Signals(broker, wanted, made, watched=watched, clock=clock)
+    level = Degradation(broker, ladder, market_data_share=wanted.market_data_share, bus=bus, clock=clock)
+    signals = Signals(broker, wanted, level, watched=_watched(settings), clock=clock)
     signals.condition(condition.state, broker)  # a start inside a planned window was told before anybody listened
     signals.subscribe(bus)
-    return made
+    return Ruled(level, signals, condition, bus)
+
+
+def degradation(broker: str, settings: Broker, condition: Condition, *, bus: Bus, clock: Clock) -> Degradation:
+    """The level alone, for who changes no rule."""
+    return ruled(broker, settings, condition, bus=bus, clock=clock).level
+
+
+def _watched(settings: Broker) -> Callable[[str], bool]:
+    """Whether the breaker of a group counts; one that only measures does not."""
+    return lambda group: breaker_policy(settings.breaker, group).mode is not BreakerMode.SHADOW

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from sidecar.calls.sliding import SlidingCounts
 from sidecar.clock import Clock
@@ -56,6 +57,28 @@ class Signals:
         self._watched = watched
         self._clock = clock
         self._attempts = SlidingCounts(2, settings.window_seconds)
+        self._heard: set[type] = set()
+
+    def adopt(self, settings: Settings, watched: Callable[[str], bool], state: BrokerState, bus: Bus) -> None:
+        """Go by other rules; `state` is the broker's condition now.
+
+        What goes on demands what they say of it: more at once, and less step by step, as ever. A breaker that is open
+        already and was not watched until now counts when it next opens.
+        """
+        before, self._settings, self._watched = self._settings, settings, watched
+        if settings.window_seconds != before.window_seconds:
+            self._attempts = SlidingCounts(2, settings.window_seconds)
+        self._listen(bus)
+        for name, signal in self._degradation.signals.items():
+            kind, _, group = name.partition(" ")
+            gone = kind == "breaker" and not watched(group)
+            level = DegradationLevel.NONE if gone else getattr(settings.rules, signal.cause)
+            if level is not signal.level:
+                self._degradation.demand(name, replace(signal, level=level))
+        cause = _CONDITIONS.get(state)
+        # Only where its rule is another: what a person has forgiven is not brought up again by any reload.
+        if cause is not None and getattr(settings.rules, cause) is not getattr(before.rules, cause):
+            self._demand("condition", cause)
 
     def subscribe(self, bus: Bus) -> None:
         """Listen to what the configured rules need."""
@@ -64,10 +87,18 @@ class Signals:
         bus.subscribe(GateShut, self._gate_shut)
         bus.subscribe(GateOpened, self._gate_opened)
         bus.subscribe(LimitReset, self._gate_opened)
-        if self._settings.rules.errors is not DegradationLevel.NONE:
-            bus.subscribe(AttemptFinished, self._attempt)
-        if self._settings.limit_share is not None:
-            bus.subscribe(LimitReading, self._limit)
+        self._listen(bus)
+
+    def _listen(self, bus: Bus) -> None:
+        """Listen to what happens all the time only where a rule asks for it."""
+        often: tuple[tuple[type, Any, bool], ...] = (
+            (AttemptFinished, self._attempt, self._settings.rules.errors is not DegradationLevel.NONE),
+            (LimitReading, self._limit, self._settings.limit_share is not None),
+        )
+        for kind, handler, wanted in often:
+            if wanted and kind not in self._heard:
+                self._heard.add(kind)
+                bus.subscribe(kind, handler)
 
     def condition(self, state: BrokerState, broker: str) -> None:
         """The broker's condition changed to this."""

@@ -18,7 +18,7 @@ from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnsupportedError
 from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.ledger import Ledger, Wanted
-from sidecar.orders.order import Change, Kind, Order, PriceGuard
+from sidecar.orders.order import Change, Kind, Order, PriceGuard, new_order
 from sidecar.orders.outcome import Next
 from sidecar.orders.queue import OrderQueue, Taken
 from sidecar.orders.recorder import Recorder
@@ -29,7 +29,6 @@ from sidecar.words import Effect, OrderState, OrderType
 
 HEARTBEAT_SECONDS: Final = 15.0
 KEY: Final = b"idempotency-key"
-_ID_BITS: Final = 80
 _FIRST_LOOK_SECONDS: Final = 1.0
 _LONGEST_LOOK_SECONDS: Final = 10.0
 """Pauses between looks at a working order for somebody who waits for its end."""
@@ -370,17 +369,8 @@ class OrderDesk:
         return new_client_id(self._rng) if key is None else client_id_of_key(key.strip())
 
     def _order(self, queue: OrderQueue, kind: Kind, client_id: str, request: Request, ttl: float) -> Order:
-        now = self._clock.now()
-        return Order(
-            id=f"{self._rng.getrandbits(_ID_BITS):020x}",
-            broker=queue.broker,
-            kind=kind,
-            client_id=client_id,
-            lane=queue.profile.lane(request),
-            request=request,
-            created_at=now,
-            expires_at=now + ttl,
-        )
+        lane, now = queue.profile.lane(request), self._clock.now()
+        return new_order(kind, queue.broker, client_id, lane, request, now=now, ttl=ttl, rng=self._rng)
 
     @staticmethod
     def _ttl(queue: OrderQueue, kind: Kind, request: Request) -> float:

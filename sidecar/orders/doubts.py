@@ -41,7 +41,8 @@ class Doubts:
         """`doubt_seconds`: how long the broker must not know of an order before it is given up."""
         self._gateway = gateway
         self._profile = profile
-        self._doubt_seconds = doubt_seconds
+        self.doubt_seconds = doubt_seconds
+        """May be replaced at any time."""
         self._settle = settle
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -115,7 +116,7 @@ class Doubts:
             unseen += 1
             now = self._clock.monotonic()
             first_unseen = now if first_unseen is None else first_unseen
-            if unseen >= LEAST_LOOKS and now - first_unseen >= self._doubt_seconds:
+            if unseen >= LEAST_LOOKS and now - first_unseen >= self.doubt_seconds:
                 what = f"and in {unseen} looks within {now - first_unseen:.0f} s the broker did not find it"
                 return self._settle(order, _dead(what))
 

@@ -127,7 +127,8 @@ class IdempotentGateway:
         self._gateway = gateway
         self._profile = profile
         self._keys = keys
-        self._deadline = deadline_seconds
+        self.deadline_seconds = deadline_seconds
+        """May be replaced at any time."""
         self._bus = bus
         self._clock = clock
         self._client_id_seconds = client_id_seconds if keys is not None else 0
@@ -157,7 +158,7 @@ class IdempotentGateway:
         if key.objection:
             told = _Told(self._refused(_BAD_REQUEST, RefusalKind.BAD_REQUEST, key.objection), "unavailable")
         else:
-            seconds = self._deadline if deadline_seconds is None else deadline_seconds
+            seconds = self.deadline_seconds if deadline_seconds is None else deadline_seconds
             ends = self._clock.monotonic() + seconds
             fingerprint = sha256(self._profile.essence(key.request)).hexdigest()
             what = _words(self.name, key.intent)

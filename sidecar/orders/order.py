@@ -5,11 +5,14 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from random import Random
+from typing import Any, Final
 
 from sidecar.brokers.profile import Lane
 from sidecar.wire import Answer, Request
 from sidecar.words import OrderState, Side
+
+_ID_BITS: Final = 80
 
 
 class Kind(StrEnum):
@@ -73,6 +76,22 @@ class Order:
     def waits(self) -> bool:
         """Whether it may be sent when its turn comes."""
         return self.state is OrderState.QUEUED and not self.recalled
+
+
+def new_order(
+    kind: Kind, broker: str, client_id: str, lane: Lane, request: Request, *, now: float, ttl: float, rng: Random
+) -> Order:
+    """An order that nobody knows of yet; it is not sent any more `ttl` seconds after `now` (Unix seconds)."""
+    return Order(
+        id=f"{rng.getrandbits(_ID_BITS):020x}",
+        broker=broker,
+        kind=kind,
+        client_id=client_id,
+        lane=lane,
+        request=request,
+        created_at=now,
+        expires_at=now + ttl,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,13 @@ class Pace:
         self._clock = clock
         self._due = clock.monotonic()
 
+    def adopt(self, rate: float, burst: int) -> None:
+        """Go by these figures from the next one on."""
+        self._step = 1 / rate
+        self._slack = (burst - 1) * self._step
+        # What a slower pace has put off is not waited for at the new one.
+        self._due = min(self._due, self._clock.monotonic() + self._slack + self._step)
+
     def wait(self) -> float:
         """Seconds until the next may go; 0 when it may go now."""
         return max(0.0, self._due - self._slack - self._clock.monotonic())

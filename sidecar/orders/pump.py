@@ -73,6 +73,12 @@ class Pump:
         bus.subscribe(LimitReset, self._hear)
         bus.subscribe(BrokerChecked, self._hear)
 
+    def adopt(self, carrier: Carrier, settings: Queue) -> None:
+        """Go by other settings from the next turn on."""
+        self._carrier, self._settings = carrier, settings
+        self._pace.adopt(settings.drain_per_second, settings.concurrency)
+        self._wake.set()
+
     def start(self) -> None:
         """Begin to send orders on."""
         self._running = asyncio.create_task(self._run(), name=f"orders for {self._gateway.name}")
@@ -88,6 +94,16 @@ class Pump:
             turn.cancel()
         if self._turns:
             await asyncio.wait(self._turns.values(), timeout=seconds)
+
+    async def rest(self, seconds: float) -> None:
+        """Return when nothing is under way, or after `seconds`; only after `stop`."""
+        if self._turns:
+            await asyncio.wait(self._turns.values(), timeout=seconds)
+
+    async def carry(self, order: Order) -> None:
+        """Give an order its turn now and return when that has ended; only after `stop`."""
+        turn = self._turns[order.id] = asyncio.create_task(self._turn(order), name=f"order {order.id}")
+        await asyncio.wait({turn})
 
     def add(self, order: Order, *, pause: float = 0.0) -> None:
         """Let an order wait for its turn; a cancel for `pause` seconds at least."""

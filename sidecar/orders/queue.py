@@ -82,7 +82,7 @@ class OrderQueue:
         self._clock = clock
         self._recorder = Recorder(ledger, bus, clock)
         self._book = Book()
-        carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
+        self._carrier = carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
         self._takes: set[asyncio.Task[Any]] = set()
@@ -131,6 +131,13 @@ class OrderQueue:
         """Begin to send orders on."""
         self._pump.start()
 
+    def adopt(self, settings: Queue, deadline_seconds: float) -> None:
+        """Go by other settings from the next order on; those that wait keep the time that they were given."""
+        self.settings = settings
+        self._carrier = replace(self._carrier, deadline_seconds=deadline_seconds)
+        self._pump.adopt(self._carrier, settings)
+        self._doubts.doubt_seconds = settings.doubt_seconds
+
     def wind_down(self) -> None:
         """Take no more orders and send none on; what is under way may end."""
         self._stopping = True
@@ -140,6 +147,20 @@ class OrderQueue:
         """Take back every order that has not been sent; only after `wind_down`. One that cannot be is kept as it is."""
         waiting = self._book.waiting(Lane("", ""))
         await asyncio.gather(*(self.take_back(order, reason) for order in waiting), return_exceptions=True)
+
+    async def rest(self, seconds: float) -> None:
+        """Return when no order is on its way any more, or after `seconds`; only after `wind_down`."""
+        await self._pump.rest(seconds)
+
+    async def send_last(self, order: Order) -> None:
+        """Write an order of the sidecar's own down, send it once, and return when its turn has ended.
+
+        Only after `wind_down`. Raises UnrecordedError or DoubtfullyRecordedError: then it was not sent.
+        """
+        order.state, order.reason, order.updated_at = OrderState.QUEUED, "sent before the stop", self._clock.now()
+        if await self._recorded(order) is None:
+            self._book.add(order)
+            await self._pump.carry(order)
 
     async def finish(self) -> None:
         """Cut short what is still under way, and write down what became of it; only after `wind_down`."""

@@ -12,6 +12,7 @@ from sidecar.store.errors import (
     StoreNewerError,
     StoreUnusableError,
 )
+from sidecar.store.examine import examine
 from sidecar.store.store import Store, StoreReadings
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "StoreNewerError",
     "StoreReadings",
     "StoreUnusableError",
+    "examine",
 ]

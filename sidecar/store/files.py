@@ -56,12 +56,19 @@ def locate(path: Path) -> Path:
 
 def ensure(path: Path) -> None:
     """Create the file where there is none: whole or not at all, so that an empty file is always a damaged one."""
+    if missing(path):
+        _create(path)
+
+
+def missing(path: Path) -> bool:
+    """Whether there is no state yet; raises StoreCorruptError where there is less of it than there was."""
     size = _size(path)
     if size is None and not _size(wal_of(path)):
-        _create(path)
-    elif not size:
+        return True
+    if not size:
         what = "is missing, while its newest commits are still there" if size is None else "is empty, as it never is"
         raise corrupt(path, f"it {what}")
+    return False
 
 
 def inspect(path: Path, scripts: Sequence[str]) -> None:

@@ -44,6 +44,23 @@ def acquire(path: Path) -> int:
     return descriptor
 
 
+def holder(path: Path) -> str | None:
+    """The number of the process that runs on the state file at `path`; None when none does."""
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _sign(descriptor: int) -> None:
     # Padded, so that a full disk matters only the first time.
     os.pwrite(descriptor, f"{os.getpid():<15}\n".encode(), 0)

@@ -14,6 +14,7 @@ from sidecar.words import (
     OperationType,
     OrderState,
     Readiness,
+    StartupCheck,
 )
 
 
@@ -181,6 +182,16 @@ class ReadinessReading:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckReading:
+    """What a start-up check of the sidecar itself has found."""
+
+    check: StartupCheck
+    passed: bool
+    detail: str
+    """What was found, for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class OperationalReading:
     """What the sidecar as a whole is doing now."""
 
@@ -189,3 +200,5 @@ class OperationalReading:
     since: float
     """Unix seconds of the last change."""
     brokers: tuple[ReadinessReading, ...]
+    checks: tuple[CheckReading, ...] = ()
+    """Of the sidecar itself; one that does not pass ends the start."""

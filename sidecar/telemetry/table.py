@@ -98,9 +98,13 @@ SEEN: Mapping[type, Seen] = {
         log=True,
     ),
     events.BrokerChecked: Seen(("sidecar_broker_readiness",), audit=True, log=True),
+    # No metric: a start that fails is never scraped.
+    events.SelfChecked: Seen(audit=True, log=True),
     events.Reloaded: Seen(("sidecar_reloads_total",), audit=True, log=True),
     # No metric: it is told once, about a process that is gone.
     events.LastRunTold: Seen(audit=True, log=True),
+    # No metric: no scrape comes after it. What is left open is an error, which the next start still counts.
+    events.PositionsClosed: Seen(audit=True, log=True),
     events.ErrorRaised: Seen(("sidecar_errors_total",)),
     events.ErrorResolved: Seen(audit=True),
     events.NotificationSent: Seen(("sidecar_notifications_total",), audit=True, log=True),

@@ -1,11 +1,16 @@
 """Channels change while the sidecar runs: what waits to be told is told, wherever it is told now."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from sidecar.alerting.errors import ChannelError
+from sidecar.alerting.http import Poster
 from sidecar.alerting.types import ErrorType
 from sidecar.clock import VirtualClock
 from sidecar.config.model import Alerting as Settings
+from sidecar.config.secrets import SecretFileError
 from tests.alerting.support import URLS, Phone, room
 
 AUTH = (ErrorType.AUTH_FAILED, "binance", "orders")
@@ -63,3 +68,65 @@ def test_an_address_that_makes_no_sense_changes_nothing() -> None:
             return made.chat
 
     assert len(clock.run(main()).messages) == 1
+
+
+def pushed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Where alerts are posted, each with its type, while the test lasts."""
+    posted: list[tuple[str, str]] = []
+
+    async def post(_: Poster, url: str, body: bytes) -> str:
+        posted.extend((url, alert["labels"]["error_type"]) for alert in json.loads(body))
+        return ""
+
+    monkeypatch.setattr(Poster, "_post", post)
+    return posted
+
+
+def test_another_alertmanager_is_told_at_once_of_what_lasts_and_the_old_one_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, posted = VirtualClock(), pushed(monkeypatch)
+
+    async def main() -> None:
+        async with room(clock, phones={}, alertmanager={"url": "http://old:9093"}) as made:
+            made.registry.happened(*AUTH, {})
+            await clock.sleep(1)
+            assert posted == [("http://old:9093", "auth_failed")]
+            wanted = {"alertmanager": {"url": "http://new:9093"}}
+            await made.alerting.adopt(Settings.model_validate(wanted))
+            await clock.sleep(1)
+            made.registry.happened(ErrorType.ORDER_DEAD, "binance", "c1", {})
+            await clock.sleep(1)
+
+    clock.run(main())
+    assert {url for url, _ in posted[1:]} == {"http://new:9093"}
+    assert {kind for _, kind in posted[1:]} == {"auth_failed", "order_dead"}
+
+
+def test_a_reload_without_another_alertmanager_tells_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, posted = VirtualClock(), pushed(monkeypatch)
+
+    async def main() -> None:
+        async with room(clock, phones={}, alertmanager={"url": "http://old:9093"}) as made:
+            made.registry.happened(*AUTH, {})
+            await clock.sleep(1)
+            await made.alerting.adopt(Settings.model_validate({"alertmanager": {"url": "http://old:9093"}}))
+            await clock.sleep(1)
+
+    clock.run(main())
+    assert posted == [("http://old:9093", "auth_failed")]
+
+
+def test_a_token_that_cannot_be_read_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clock, posted = VirtualClock(), pushed(monkeypatch)
+    wanted = {"alertmanager": {"url": "http://new:9093", "token_file": tmp_path / "none"}}
+
+    async def main() -> None:
+        async with room(clock, phones={}, alertmanager={"url": "http://old:9093"}) as made:
+            with pytest.raises(SecretFileError):
+                await made.alerting.adopt(Settings.model_validate(wanted))
+            made.registry.happened(*AUTH, {})
+            await clock.sleep(1)
+
+    clock.run(main())
+    assert posted == [("http://old:9093", "auth_failed")]

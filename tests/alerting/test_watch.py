@@ -17,6 +17,8 @@ from sidecar.words import (
     BreakerState,
     BrokerState,
     ClockSource,
+    DegradationCause,
+    DegradationLevel,
     Effect,
     OperationType,
     OrderState,
@@ -63,6 +65,10 @@ def checked(before: Readiness, after: Readiness) -> events.BrokerChecked:
     return events.BrokerChecked(B, before, after, "connectivity: connect", 300.0, 0.0)
 
 
+def level(before: DegradationLevel, after: DegradationLevel) -> events.DegradationChanged:
+    return events.DegradationChanged(B, before, after, DegradationCause.MANUAL, "flat into the weekend", 7200)
+
+
 def carried(before: OrderState, after: OrderState) -> events.OrderStateChanged:
     return events.OrderStateChanged(B, "id-1", "order-7", "order", "BTCUSDT", before, after, "no answer", 1.0)
 
@@ -103,6 +109,18 @@ STORIES: list[tuple[ErrorType, str, Event, Event]] = [
         "",
         state(BrokerState.OK, BrokerState.MAINTENANCE),
         state(BrokerState.MAINTENANCE, BrokerState.OK),
+    ),
+    (
+        ErrorType.TRADING_RESTRICTED,
+        "",
+        level(DegradationLevel.NONE, DegradationLevel.READ_ONLY),
+        level(DegradationLevel.READ_ONLY, DegradationLevel.CACHED_DATA),
+    ),
+    (
+        ErrorType.POSITION_LEFT_OPEN,
+        "",
+        events.PositionsClosed(B, ("short 2 ETHUSDT",), ("long 1 BTCUSDT",)),
+        events.PositionsClosed(B, ()),
     ),
     (ErrorType.BANNED, "", events.GateShut(B, Outcome.BANNED, 120.0, T0), events.GateOpened(B)),
     (ErrorType.RATE_LIMITED, "", events.GateShut(B, Outcome.RATE_LIMITED, 2.0, T0), events.GateOpened(B)),

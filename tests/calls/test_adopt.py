@@ -8,7 +8,7 @@ from sidecar.calls.model import Result
 from sidecar.config.credentials import keys_of
 from sidecar.config.model import Broker
 from sidecar.telemetry.events import BreakerTransition
-from sidecar.wire import header
+from sidecar.wire import Request, header
 from sidecar.words import BreakerMode, BreakerState, Outcome, RefusalKind
 from tests.calls.scripted import AMBIGUOUS, DEFINITE, FILLED, READ, Bench, order
 
@@ -100,3 +100,58 @@ def test_the_same_keys_again_are_no_others() -> None:
     bench = Bench([FILLED], credentials=SIGN)
     assert adopt(bench, credentials=SIGN) is False
     assert Keys(key="old", secret="s") == bench.gateway._keys
+
+
+# Times, and what is remembered
+
+
+def test_another_deadline_holds_for_the_next_call() -> None:
+    bench = Bench([DEFINITE], retry={"attempts": 9, "base_seconds": 1, "factor": 1, "jitter": 0})
+
+    async def main() -> float:
+        adopt(bench, deadline_seconds=2.5, retry={"attempts": 9, "base_seconds": 1, "factor": 1, "jitter": 0})
+        began = bench.clock.monotonic()
+        await bench.gateway.run(READ)
+        return bench.clock.monotonic() - began
+
+    assert bench.clock.run(main()) <= 2.5
+
+
+def test_other_time_outs_hold_for_the_next_attempt() -> None:
+    bench = Bench([FILLED])
+    adopt(bench, timeouts={"connect_seconds": 1, "answer_seconds": 2, "stream_idle_seconds": 3})
+    transport = bench.gateway._transport
+    assert (transport._connect_seconds, transport._answer_seconds) == (1, 2)
+    assert (transport._phases.connect, transport._stream_phases.sock_read) == (1, 3)
+
+
+POSITIONS = Request("GET", "/fapi/v2/positionRisk?timestamp=1&signature=a", ((b"X-MBX-APIKEY", b"mine"),))
+REMEMBERED = {"endpoints": {"get_positions": {"seconds": 1000}, "get_ticker": {"seconds": 1000}}}
+
+
+def test_a_cache_can_be_switched_on_and_off() -> None:
+    bench = Bench([FILLED])
+    bench.call(READ)
+    adopt(bench, cache=REMEMBERED)
+    assert [bench.call(READ).fate.source for _ in range(2)] == ["broker", "cache"]
+    adopt(bench)
+    assert bench.call(READ).fate.source == "broker"
+
+
+def test_what_happened_while_the_cache_was_off_is_not_forgotten_when_it_is_on_again() -> None:
+    bench = Bench([FILLED])
+    adopt(bench, cache=REMEMBERED)
+    assert [bench.call(POSITIONS).fate.source for _ in range(2)] == ["broker", "cache"]
+    adopt(bench)
+    bench.call(order())
+    adopt(bench, cache=REMEMBERED)
+    assert bench.call(POSITIONS).fate.source == "broker"
+
+
+def test_a_smaller_cache_forgets_what_does_not_fit_at_once() -> None:
+    bench = Bench([FILLED])
+    adopt(bench, cache=REMEMBERED)
+    bench.call(READ)
+    assert bench.gateway.reading().cache.answers == 1
+    adopt(bench, cache=REMEMBERED | {"max_bytes": 1})
+    assert bench.gateway.reading().cache.answers == 0

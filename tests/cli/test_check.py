@@ -119,3 +119,25 @@ def test_what_is_shown_is_ascii(tmp_path: Path, capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().out
     assert shown.isascii()
     assert "bot: \\u00e4" in shown
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_state_file_that_would_end_the_start_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    state = tmp_path / "state.db"
+    state.write_bytes(b"no database" * 100)
+    file = written(tmp_path, f"state: {{path: {state}}}\n{BINANCE}")
+    assert main(["check", str(file), *(["--json"] if as_json else [])]) == 2
+    told = capsys.readouterr().out
+    assert state.read_bytes() == b"no database" * 100
+    if as_json:
+        (check,) = json.loads(told)["checks"]
+        assert (check["check"], check["passed"], "damaged" in check["detail"]) == ("state_file", False, True)
+    else:
+        assert "start-up check state_file fails: " in told
+
+
+def test_a_state_file_that_is_not_there_yet_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(written(tmp_path, f"state: {{path: {tmp_path}/state.db}}\n{BINANCE}"))]) == 0
+    assert "start-up check state_file: " in capsys.readouterr().out

@@ -104,4 +104,11 @@ def test_a_wrong_configuration_is_told_without_loading_the_server() -> None:
     modules = loaded_by(["run", "--config", "/no/such/file"])
 
     assert "sidecar.config.load" in modules
-    assert not modules & {"aiohttp", "sidecar.app", "opentelemetry", "prometheus_client", "sidecar.simulator"}
+    assert not modules & {
+        "aiohttp",
+        "sidecar.app",
+        "sidecar.process",
+        "opentelemetry",
+        "prometheus_client",
+        "sidecar.simulator",
+    }

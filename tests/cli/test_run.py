@@ -1,6 +1,9 @@
 """`sidecar run` starts with a right configuration only."""
 
+import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +16,13 @@ from tests.config.support import BINANCE, written
 Started = list[tuple[Config, Path]]
 
 
+@pytest.fixture(autouse=True)
+def _other_tests_hear_the_signal() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGHUP)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """What the server was started with; it ends at once, with status 7."""
@@ -22,9 +32,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
         calls.append((config, source))
         return 7
 
-    server = ModuleType("sidecar.app")
+    server = ModuleType("sidecar.process")
     server.__dict__["run"] = run
-    monkeypatch.setitem(sys.modules, "sidecar.app", server)
+    monkeypatch.setitem(sys.modules, "sidecar.process", server)
     return calls
 
 
@@ -34,6 +44,14 @@ def test_a_right_configuration_is_served(tmp_path: Path, started: Started) -> No
     assert main(["run", "--config", str(file)]) == 7
     ((config, source),) = started
     assert (config.bot, source) == ("a", file)
+
+
+def test_a_reload_that_is_asked_for_before_there_is_a_server_does_not_end_it(tmp_path: Path, started: Started) -> None:
+    main(["run", "--config", str(written(tmp_path, BINANCE))])
+
+    os.kill(os.getpid(), signal.SIGHUP)
+
+    assert started
 
 
 def test_a_wrong_configuration_is_reported_with_status_2_and_nothing_starts(

@@ -31,6 +31,11 @@ def outcome(running: Config, wanted: Config) -> tuple[tuple[str, ...], tuple[str
         ({"startup": {"attempts": 1}}, "startup.attempts"),
         ({"limits": {"wait_at": 0.95}}, "limits.wait_at"),
         ({"limits": {"windows": {"weight_1m": {"capacity": 100}}}}, "limits.windows.weight_1m"),
+        ({"degradation": {"rules": {"errors": "none"}}}, "degradation.rules.errors"),
+        ({"cache": {"endpoints": {"get_ticker": {}}}}, "cache.endpoints.get_ticker"),
+        ({"timeouts": {"connect_seconds": 1}}, "timeouts.connect_seconds"),
+        ({"deadline_seconds": 5}, "deadline_seconds"),
+        ({"queue": {"size": 5}}, "queue.size"),
     ],
 )
 def test_a_brokers_policies_change_without_a_restart(broker: dict[str, Any], key: str) -> None:
@@ -40,9 +45,7 @@ def test_a_brokers_policies_change_without_a_restart(broker: dict[str, Any], key
 @pytest.mark.parametrize(
     ("broker", "key"),
     [
-        ({"deadline_seconds": 5}, "deadline_seconds"),
-        ({"queue": {"size": 5}}, "queue.size"),
-        ({"timeouts": {"connect_seconds": 1}}, "timeouts.connect_seconds"),
+        ({"connections": 5}, "connections"),
         ({"limits": {"windows": {"weight_1m": {"seconds": 30}}}}, "limits.windows.weight_1m"),
         ({"limits": {"buckets": {"mine": {"rate": 5}}}}, "limits.buckets.mine"),
     ],
@@ -95,3 +98,25 @@ def test_brokers_that_come_or_go_wait_for_the_restart() -> None:
 
 def test_the_same_again_changes_nothing() -> None:
     assert outcome(config(), config()) == ((), ())
+
+
+def test_whom_alerts_go_to_and_what_a_stop_does_change_without_a_restart() -> None:
+    wanted = config(alerting={"alertmanager": {"url": "http://am:9093"}}, stop={"cancel_waiting_orders": True})
+    assert outcome(config(), wanted) == (("alerting.alertmanager.url", "stop.cancel_waiting_orders"), ())
+
+
+KEYS: dict[str, Any] = {"credentials": {"key": "k", "secret": "s"}}
+
+
+@pytest.mark.parametrize(
+    ("running", "live"),
+    [
+        (config(KEYS, state={"path": "/s"}), True),
+        (config(KEYS), False),
+        (config(state={"path": "/s"}), False),
+    ],
+)
+def test_a_stop_closes_positions_from_now_on_only_where_the_sidecar_signs_now(running: Config, live: bool) -> None:
+    wanted = config(KEYS, state={"path": "/s"}, stop={"close_positions": ["binance"]})
+    in_force, waits = outcome(running, wanted)
+    assert ("stop.close_positions" in in_force, "stop.close_positions" in waits) == (live, not live)

@@ -333,3 +333,40 @@ def test_a_state_file_that_is_not_there_yet_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
 
     assert accepted(tmp_path, f"state: {{path: '{path}'}}\n{BINANCE}").config.state.path == path
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "wrong"),
+    [
+        (BINANCE, "binanse", "there is no broker binanse"),
+        (BINANCE, "binance", "the sidecar has no keys of binance that it signs with, and can neither ask nor close"),
+        (GENERIC, "x", "x cannot be asked for its positions: the generic profile knows of none"),
+    ],
+)
+def test_a_stop_cannot_close_what_the_sidecar_cannot_ask_for(tmp_path: Path, text: str, name: str, wrong: str) -> None:
+    (problem,) = problems_of(tmp_path, f"state: {{path: {tmp_path}/s.db}}\nstop: {{close_positions: [{name}]}}\n{text}")
+
+    assert (problem.key, problem.wrong) == ("stop.close_positions[0]", wrong)
+
+
+def secrets(folder: Path) -> str:
+    """Binance with keys that the sidecar signs with."""
+    for name in ("key", "secret"):
+        (folder / name).write_text("x")
+        (folder / name).chmod(0o600)
+    listen = f"listen: {{tcp: null, unix: {folder}/socket}}\n"
+    return f"{listen}{BINANCE}    credentials: {{key_file: {folder}/key, secret_file: {folder}/secret}}\n"
+
+
+def test_a_stop_closes_nothing_without_a_state_file(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, f"stop: {{close_positions: [binance]}}\n{secrets(tmp_path)}")
+
+    assert problem.wrong.endswith("written down before it is sent, and there is no state file")
+
+
+def test_that_every_stop_closes_positions_is_pointed_out(tmp_path: Path) -> None:
+    text = f"state: {{path: {tmp_path}/s.db}}\nstop: {{close_positions: [binance]}}\n{secrets(tmp_path)}"
+
+    (warning,) = accepted(tmp_path, text).warnings
+
+    assert warning.wrong.startswith("every stop closes all positions at binance")

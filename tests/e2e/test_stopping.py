@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.carrying import DOOR, binance_order, bot, keys, oanda_order
 from tests.e2e.load import ENDPOINT, Load
 from tests.e2e.raw import RawBroker
 from tests.e2e.stack import QUICK, Sidecar, Simulated, until
@@ -88,3 +89,48 @@ def test_what_was_cut_short_is_told_at_the_next_start(tmp_path: Path) -> None:
         sidecar.start()
         assert "The last run left: calls that were cut short: 1" in sidecar.child.text()
         assert sidecar.stop() == 0
+
+
+def test_a_stop_that_is_to_close_positions_leaves_nothing_at_the_brokers_and_another_does_nothing_more(
+    tmp_path: Path, binance: Simulated, oanda: Simulated
+) -> None:
+    sidecar = closing(tmp_path, binance, oanda)
+    orders = bot(sidecar)
+    placed = [
+        orders.place(**binance_order("long", quantity="0.030"), wait=10),
+        orders.place(**oanda_order("short"), wait=10),
+        orders.place(**binance_order("entry", type="limit", price="20000"), wait=10),
+        orders.place(**binance_order("stop", side="sell", type="stop", stop_price="20000", reduce_only=True), wait=10),
+    ]
+    assert [order.state for order in placed] == ["filled", "filled", "working", "working"]
+    assert sidecar.stop() == 0
+    assert "closed before the stop: long 0.030 BTCUSDT" in sidecar.child.text()
+    assert {name: executed(broker) for name, broker in (("binance", binance), ("oanda", oanda))} == {
+        "binance": [("BUY", "0.030"), ("SELL", "0.030")],
+        "oanda": [("SELL", "100"), ("BUY", "100")],
+    }
+    assert sorted(cancel["client_id"] for cancel in binance.executed()["cancels"]) == ["entry", "stop"]
+    before = binance.executed()["orders"], oanda.executed()["orders"]
+    sidecar.start()
+    assert "The last run left" not in sidecar.child.text()
+    assert sidecar.stop() == 0
+    assert (binance.executed()["orders"], oanda.executed()["orders"]) == before
+
+
+def closing(folder: Path, binance: Simulated, oanda: Simulated) -> Sidecar:
+    """A sidecar that signs for both brokers, and closes what is held there when it is stopped."""
+    files = keys(folder)
+    hmac = {"key_file": files["key"], "secret_file": files["secret"]}
+    brokers = {
+        "binance": {"profile": "binance-usdm", "base_url": binance.url, "credentials": hmac, **QUICK},
+        "oanda": {"profile": "oanda", "base_url": oanda.url, "credentials": {"token_file": files["token"]}, **QUICK},
+    }
+    state = {"path": str(folder / "state.db")}
+    return Sidecar(
+        folder / "s", brokers, token=DOOR, state=state, stop={"close_positions": list(brokers), "budget_seconds": 11}
+    )
+
+
+def executed(broker: Simulated) -> list[tuple[str, str]]:
+    """Side and size of every order that was filled."""
+    return [(order["side"], order["quantity"]) for order in broker.executed()["orders"] if order["status"] == "FILLED"]

@@ -12,7 +12,7 @@ from sidecar.clock import VirtualClock
 from sidecar.config.model import Broker
 from sidecar.health.condition import Condition
 from sidecar.health.degradation import Degradation
-from sidecar.health.setup import condition, degradation
+from sidecar.health.setup import Ruled, condition, ruled
 from sidecar.telemetry.events import (
     AttemptFinished,
     BreakerTransition,
@@ -43,9 +43,13 @@ class Bench:
         self.condition: Condition = condition(
             "binance", self.broker.maintenance, bus=self.bus, clock=self.clock, rng=Random(1)
         )
-        self.degradation: Degradation = degradation(
-            "binance", self.broker, self.condition, bus=self.bus, clock=self.clock
-        )
+        self.ruled: Ruled = ruled("binance", self.broker, self.condition, bus=self.bus, clock=self.clock)
+        self.degradation: Degradation = self.ruled.level
+
+    def adopt(self, settings: dict[str, Any] | None = None, **others: Any) -> None:
+        """A reload with these settings."""
+        given = {"profile": "binance-usdm", "base_url": "http://x", "degradation": settings or {}}
+        self.ruled.adopt(Broker.model_validate(given | others))
 
     @property
     def level(self) -> DegradationLevel:
@@ -368,3 +372,89 @@ def test_no_sequence_of_events_makes_the_level_swing(history: list[tuple[str, fl
         entered = at
     assert bench.level is NONE
     assert all(isinstance(event, Event) for _, event in changes)
+
+
+# Other rules while it runs
+
+
+def test_a_stricter_rule_holds_at_once_for_what_goes_on_and_a_milder_one_step_by_step() -> None:
+    bench = Bench()
+    bench.breaker(OPEN)
+    assert bench.level is CACHED_DATA
+    bench.adopt({"rules": {"orders_breaker_open": "read_only"}})
+    assert bench.level is READ_ONLY
+    bench.adopt({"rules": {"orders_breaker_open": "none"}})
+    assert bench.level is READ_ONLY
+    bench.clock.advance(60)
+    assert bench.level is CACHED_DATA
+    bench.clock.advance(120)
+    assert bench.level is NONE
+
+
+def test_a_rule_that_is_switched_on_hears_what_happens_from_then_on() -> None:
+    bench = Bench({"rules": {"errors": "none", "degraded": "none"}})
+    for _ in range(30):
+        bench.attempt(Outcome.TRANSIENT)
+    bench.adopt({"rules": {"errors": "read_only", "degraded": "none"}, "minimum_calls": 5})
+    assert bench.level is NONE
+    for _ in range(5):
+        bench.attempt(Outcome.TRANSIENT)
+    assert bench.level is READ_ONLY
+
+
+def test_a_share_of_limits_that_is_switched_on_counts() -> None:
+    bench = Bench()
+    bench.adopt({"limit_share": 0.5})
+    bench.bus.emit(LimitReading("binance", "weight_1m", 1300, 2400, bench.clock.now()))
+    assert bench.level is RATE_LIMITED
+
+
+def test_a_broker_that_is_away_is_judged_by_a_new_rule_for_it() -> None:
+    bench = Bench({"rules": {"maintenance": "none"}})
+    for _ in range(3):
+        bench.attempt(Outcome.MAINTENANCE, 503)
+    assert bench.level is NONE
+    bench.adopt({"rules": {"maintenance": "read_only"}})
+    assert bench.level is READ_ONLY
+
+
+def test_what_a_person_has_forgiven_is_not_brought_up_again_by_a_reload_that_changes_nothing_of_it() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.attempt(Outcome.MAINTENANCE, 503)
+    bench.degradation.recover("trade on")
+    bench.adopt({"rules": {"errors": "none"}})
+    assert bench.level is NONE
+
+
+def test_a_breaker_that_runs_in_shadow_since_a_reload_demands_nothing_any_more() -> None:
+    bench = Bench({"auto_recovery": True, "recovery_seconds": 10})
+    bench.breaker(OPEN)
+    bench.adopt({"recovery_seconds": 10}, breaker={"mode": "shadow"})
+    bench.breaker(OPEN)
+    bench.clock.advance(30)
+    assert bench.level is NONE
+
+
+def test_a_breaker_that_no_longer_runs_in_shadow_counts_when_it_opens() -> None:
+    bench = Bench(breaker={"mode": "shadow"})
+    bench.adopt()
+    bench.breaker(OPEN)
+    assert bench.level is CACHED_DATA
+
+
+def test_other_times_hold_for_the_next_step_down() -> None:
+    bench = Bench()
+    bench.limited(10)
+    bench.bus.emit(GateOpened("binance"))
+    bench.adopt({"recovery_seconds": 5})
+    bench.clock.advance(5)
+    assert bench.level is NONE
+
+
+def test_without_recovery_by_itself_it_stays_and_market_data_goes_by_the_new_share() -> None:
+    bench = Bench()
+    bench.limited(10)
+    bench.adopt({"auto_recovery": False, "market_data_share": 0.2})
+    bench.clock.advance(1e6)
+    assert (bench.level, bench.degradation.market_data_share) == (RATE_LIMITED, 0.2)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
+
 from sidecar.health.prober import Prober
 from sidecar.words import BrokerState, Outcome
 from tests.health.test_condition import Bench
@@ -75,3 +77,22 @@ def test_a_look_that_was_never_sent_is_tried_again_without_a_spin() -> None:
     bench.away()
     looks = probed(bench, 33, lambda: None)
     assert 4 <= len(looks) <= 7
+
+
+def test_looks_that_fail_inside_the_sidecar_are_told_once_and_end_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(jitter=0)
+    bench.away()
+    looks = 0
+
+    def fails_twice() -> None:
+        nonlocal looks
+        looks += 1
+        if looks <= 2:
+            raise KeyError
+        bench.attempt(Outcome.OK)
+
+    probed(bench, 200, fails_twice)
+    assert bench.state is BrokerState.OK
+    assert [record.getMessage() for record in caplog.records] == [
+        "a look at binance failed inside the sidecar (KeyError); it is looked at again"
+    ]

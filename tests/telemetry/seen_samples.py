@@ -38,6 +38,7 @@ from sidecar.words import (
     Readiness,
     RefusalKind,
     Severity,
+    StartupCheck,
     Why,
 )
 
@@ -134,7 +135,9 @@ SAMPLES: dict[type, Event] = {
         events.OperationalStateChanged(OperationalState.STARTING, OperationalState.ACTIVE, "binance is ready", 0.4),
         events.BrokerChecked("binance", Readiness.CHECKING, Readiness.WAITING, "connectivity: connect", 300.0, 0.0),
         events.Reloaded(("log.level",), ("listen.tcp",)),
+        events.SelfChecked(StartupCheck.STATE_FILE, passed=True, detail="in order"),
         events.LastRunTold(clean=False, left=("1 call",)),
+        events.PositionsClosed("binance", ("long 1 BTCUSDT",), ("short 2 ETHUSDT",)),
         events.ErrorRaised("00000000000000e1", "binance", "banned", Severity.CRITICAL, 1),
         events.ErrorResolved("00000000000000e1", "binance", "banned", Severity.CRITICAL, 3, 120.0, "over"),
         events.NotificationSent("chat", Severity.CRITICAL, "failed", "no connection"),

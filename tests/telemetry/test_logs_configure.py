@@ -59,9 +59,9 @@ def test_lines_below_the_level_are_left_out(capsys: Captured) -> None:
 def test_libraries_are_heard_from_warning_on_and_in_the_same_form(capsys: Captured) -> None:
     configure("debug", "json")
     logging.getLogger("aiohttp.access").info("GET /")
-    logging.getLogger("apprise").warning("Export of %d spans failed", 3)
+    logging.getLogger("grpc").warning("Export of %d spans failed", 3)
     (line,) = lines(capsys)
-    assert (line["event"], line["level"], line["logger"]) == ("Export of 3 spans failed", "warning", "apprise")
+    assert (line["event"], line["level"], line["logger"]) == ("Export of 3 spans failed", "warning", "grpc")
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

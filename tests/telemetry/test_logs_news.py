@@ -267,6 +267,18 @@ def test_start_and_stop_are_told(bench: Bench) -> None:
     ]
 
 
+def test_what_a_stop_has_closed_is_told_and_louder_what_it_has_not(bench: Bench) -> None:
+    assert bench.emit(
+        events.PositionsClosed("binance", ()),
+        events.PositionsClosed("binance", ("long 1 BTCUSDT",)),
+        events.PositionsClosed("binance", (), ("long 1 BTCUSDT at binance",)),
+    ) == [
+        "binance: nothing was held at the stop",
+        "binance: closed before the stop: long 1 BTCUSDT; nothing is held any more",
+        "binance: NOT closed before the stop: long 1 BTCUSDT at binance; closed before the stop: nothing",
+    ]
+
+
 def test_a_ten_minute_outage_with_retries_and_a_breaker_is_a_handful_of_lines() -> None:
     """Two calls a second; each minute the breaker's probe fails, and the broker answers with two kinds of failure."""
     with capture_logs() as logged:

@@ -32,6 +32,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "OrderRefused": "an order not taken: {reason}",
     "OrdersRecovering": "{left} of {total} orders in doubt still to be looked up",
     "Started": "the sidecar takes calls, after {seconds:.1f} s",
+    "SelfChecked": "start-up check {check}: {detail}",
+    "PositionsClosed": "closed before the stop: {closed}; still held: {open}",
     "Stopped": "the sidecar has stopped: {reason}",
 }
 

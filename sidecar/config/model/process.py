@@ -78,6 +78,17 @@ class Stop(Part):
         description="Take back the carried orders that have not been sent; otherwise the next start sends them on, "
         "while they have not expired.",
     )
+    cancel_working_orders: bool = Field(
+        False,
+        description="Cancel the carried orders that the broker has in its book, but for reduce-only ones, which "
+        "protect what stays open.",
+    )
+    close_positions: tuple[str, ...] = Field(
+        (),
+        description="DANGEROUS: brokers whose positions are closed at the market at every stop, a restart among them: "
+        "all that the keys reach, in every account, whoever opened them. Carried orders there are taken back and "
+        "cancelled, too.",
+    )
 
 
 class Audit(Part):

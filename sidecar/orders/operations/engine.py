@@ -115,6 +115,15 @@ class OperationEngine:
         """Return when nobody acts any more; only after `wind_down`."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
+    async def settle(self, broker: str, reason: str) -> None:
+        """End what is under way at a broker where its orders are gone and nothing is held; only after `finish`.
+
+        Raises StoreError: then the next start goes on with it, and finds the same.
+        """
+        for runner in self._runners.values():
+            if runner.operation.broker == broker and not runner.operation.state.final:
+                await runner.settle(reason)
+
     # Asking for one
 
     async def begin(self, draft: AnyDraft, traceparent: bytes | None = None) -> tuple[Operation, bool]:

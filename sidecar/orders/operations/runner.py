@@ -81,6 +81,12 @@ class Runner:
         self._asked = reason
         self._wake.set()
 
+    async def settle(self, reason: str) -> None:
+        """Write down that it has been undone by other hands; only when `run` has ended. Raises StoreError."""
+        changed = self._copy()
+        changed.state, changed.record.reason = OperationState.ROLLED_BACK, reason
+        await self._write(changed, [Step(self._clock.now(), "unwind", reason)])
+
     async def run(self) -> None:
         """Until the operation has ended, or the sidecar ends."""
         while not self.operation.state.final:

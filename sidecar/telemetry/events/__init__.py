@@ -26,6 +26,7 @@ from sidecar.telemetry.events.health import (
     DegradationChanged,
     LoginFinished,
     OperationalStateChanged,
+    SelfChecked,
 )
 from sidecar.telemetry.events.limits import (
     GateOpened,
@@ -46,7 +47,7 @@ from sidecar.telemetry.events.operations import (
     PositionUnprotected,
 )
 from sidecar.telemetry.events.orders import ORDER_REFUSALS, OrderRefused, OrdersRecovering, OrderStateChanged
-from sidecar.telemetry.events.process import RELOADS, LastRunTold, Reloaded, Started, Stopped
+from sidecar.telemetry.events.process import RELOADS, LastRunTold, PositionsClosed, Reloaded, Started, Stopped
 from sidecar.telemetry.events.streams import FILLS, STREAM_ENDS, StreamClosed, StreamMessages, StreamOpened
 from sidecar.telemetry.events.trail import CallFinished, Event, Stamped, Trail, trail
 
@@ -94,9 +95,11 @@ __all__ = [
     "OrderStateChanged",
     "OrdersRecovering",
     "PositionUnprotected",
+    "PositionsClosed",
     "Reloaded",
     "RetryDenied",
     "RetryScheduled",
+    "SelfChecked",
     "Stamped",
     "Started",
     "Stopped",

@@ -11,6 +11,7 @@ from sidecar.words import (
     LoginResult,
     OperationalState,
     Readiness,
+    StartupCheck,
 )
 
 
@@ -91,6 +92,15 @@ class OperationalStateChanged:
     """A few words for a person; not a closed set."""
     seconds: float
     """How long the state before lasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfChecked:
+    """A start-up check of the sidecar itself has ended; one that does not pass ends the start."""
+
+    check: StartupCheck
+    passed: bool
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,17 @@ class LastRunTold:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionsClosed:
+    """A stop has closed what a broker held, as it was configured to, or tried."""
+
+    broker: str
+    closed: tuple[str, ...]
+    """The positions that are gone, for people: `long 0.5 BTCUSDT`."""
+    open: tuple[str, ...] = ()
+    """What is still held, or may be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The sidecar's sockets are open, and what the last run left is taken care of."""
 

@@ -22,6 +22,7 @@ from sidecar.telemetry.events.health import (
     DegradationChanged,
     LoginFinished,
     OperationalStateChanged,
+    SelfChecked,
 )
 from sidecar.telemetry.events.limits import (
     GateOpened,
@@ -35,7 +36,7 @@ from sidecar.telemetry.events.limits import (
 )
 from sidecar.telemetry.events.operations import OperationChanged, OperationRecovery, OperationStep, PositionUnprotected
 from sidecar.telemetry.events.orders import OrderRefused, OrdersRecovering, OrderStateChanged
-from sidecar.telemetry.events.process import LastRunTold, Reloaded, Started, Stopped
+from sidecar.telemetry.events.process import LastRunTold, PositionsClosed, Reloaded, Started, Stopped
 from sidecar.telemetry.events.streams import StreamClosed, StreamMessages, StreamOpened
 from sidecar.words import Effect, Outcome, Priority, RefusalKind, Why
 
@@ -111,8 +112,10 @@ Event = (
     | StreamClosed
     | OperationalStateChanged
     | BrokerChecked
+    | SelfChecked
     | Reloaded
     | LastRunTold
+    | PositionsClosed
     | ErrorRaised
     | ErrorResolved
     | NotificationSent

@@ -26,15 +26,15 @@ def started(event: events.Started) -> None:
 
 def stopped(event: events.Stopped) -> None:
     """The last call is gone."""
+    left = f"left for the next start: {', '.join(event.left)}"
     if event.unfinished:
+        words = f"with {event.unfinished} calls unfinished: look their orders up at the broker"
+        also = f"; {left}" if event.left else ""
         _log.warning(
-            f"Stopped ({event.reason}) with {event.unfinished} calls unfinished: look their orders up at the broker",
-            reason=event.reason,
-            unfinished=event.unfinished,
-            left=event.left,
+            f"Stopped ({event.reason}) {words}{also}", reason=event.reason, unfinished=event.unfinished, left=event.left
         )
     elif event.left:
-        _log.warning(f"Stopped ({event.reason}); left for the next start: {', '.join(event.left)}", reason=event.reason)
+        _log.warning(f"Stopped ({event.reason}); {left}", reason=event.reason)
     else:
         _log.info(f"Stopped ({event.reason})", reason=event.reason)
 
@@ -72,6 +72,13 @@ def checked(event: events.BrokerChecked) -> None:
         _log.warning(f"{event.broker}: {doubt}", broker=event.broker)
 
 
+def self_checked(event: events.SelfChecked) -> None:
+    """What the sidecar found of its own; what does not pass is told again when it ends the start."""
+    say = _log.info if event.passed else _log.error
+    verdict = "passed" if event.passed else "failed"
+    say(f"Start-up check {event.check} {verdict}: {event.detail}", check=str(event.check))
+
+
 def reloaded(event: events.Reloaded) -> None:
     """What became of a new configuration."""
     if event.problems:
@@ -89,3 +96,15 @@ def last_run(event: events.LastRunTold) -> None:
     what = "" if event.clean else "The last run was not stopped but ended suddenly"
     left = f"The last run left: {', '.join(event.left)}" if event.left else ""
     _log.warning("; ".join(part for part in (what, left) if part), clean=event.clean, left=event.left)
+
+
+def positions_closed(event: events.PositionsClosed) -> None:
+    """What a stop has closed, and what it has not."""
+    gone = f"closed before the stop: {', '.join(event.closed) or 'nothing'}"
+    if event.open:
+        still = ", ".join(event.open)
+        _log.error(f"{event.broker}: NOT closed before the stop: {still}; {gone}", broker=event.broker)
+    elif event.closed:
+        _log.warning(f"{event.broker}: {gone}; nothing is held any more", broker=event.broker)
+    else:
+        _log.info(f"{event.broker}: nothing was held at the stop", broker=event.broker)

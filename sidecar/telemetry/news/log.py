@@ -34,8 +34,10 @@ class NewsLog:
         bus.subscribe(events.PositionUnprotected, unprotected)
         bus.subscribe(events.OperationalStateChanged, lifecycle.state_changed)
         bus.subscribe(events.BrokerChecked, lifecycle.checked)
+        bus.subscribe(events.SelfChecked, lifecycle.self_checked)
         bus.subscribe(events.Reloaded, lifecycle.reloaded)
         bus.subscribe(events.LastRunTold, lifecycle.last_run)
+        bus.subscribe(events.PositionsClosed, lifecycle.positions_closed)
         bus.subscribe(events.Started, lifecycle.started)
         bus.subscribe(events.Stopped, lifecycle.stopped)
 

@@ -18,6 +18,23 @@ CASES = (
         action="Look at the broker's status page and at the network; trading resumes by itself.",
     ),
     Case(
+        alert="SidecarTradingRestricted",
+        severity="error",
+        error_type="trading_restricted",
+        hears={
+            series("sidecar_degradation_level", level="none"): "1x600",
+            series("sidecar_degradation_level", level="cached_data"): "1x600",
+            series("sidecar_degradation_level", level="emergency"): "0x600",
+            series("sidecar_degradation_level", level="read_only"): during(10, 30),
+        },
+        fires=10,
+        ends=34,
+        summary="The degradation level refuses new risk",
+        description="momentum can open nothing at binance: its degradation level is read_only or emergency, by a rule "
+        "or by hand. Cancels and reduce-only orders go.",
+        action="See with sidecar status what or who demands it; POST /v1/brokers/NAME/degradation/recover ends it.",
+    ),
+    Case(
         alert="SidecarMaintenance",
         severity="warning",
         error_type="maintenance",

@@ -55,6 +55,20 @@ CASES = (
         action="Place the stop by hand, or close the position.",
     ),
     Case(
+        alert="SidecarPositionLeftOpen",
+        severity="critical",
+        error_type="position_left_open",
+        hears={
+            series("sidecar_errors_unresolved", error_type="position_left_open", severity="critical"): during(10, 200),
+        },
+        fires=10,
+        ends=214,
+        summary="A stop was to close a position, and has not",
+        description="The last stop of momentum was to close what is held at binance, and has left some of it open, or "
+        "does not know. It is over when a later stop finds nothing held, or when a person has said so.",
+        action="Look at the broker what is held, and close it by hand; the next start closes nothing.",
+    ),
+    Case(
         alert="SidecarOrderDead",
         severity="critical",
         error_type="order_dead",

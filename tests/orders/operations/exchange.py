@@ -148,6 +148,9 @@ class Exchange:
             return DEFINITE
         if request.path.endswith("ping"):
             return answer(200, {})
+        if request.path.endswith("positionRisk"):
+            held = [{"symbol": name, "positionAmt": str(held)} for name, held in self.positions.items()]
+            return answer(200, [position | {"positionSide": "BOTH"} for position in held])
         if request.method == "POST":
             return await self._told(self.placing, lambda fate: self._place(params, client_id, fate))
         if request.method == "DELETE":
