@@ -23,6 +23,7 @@ from sidecar.orders.errors import (
     QueueFullError,
     StoppingError,
     UnknownOrderError,
+    UnnumberedError,
     UnrecordedError,
     UnsupportedError,
 )
@@ -45,6 +46,7 @@ STATUSES: Final = {
     StoppingError: HTTPStatus.SERVICE_UNAVAILABLE,
     ConflictError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnsupportedError: HTTPStatus.CONFLICT,
+    UnnumberedError: HTTPStatus.CONFLICT,
     EndedError: HTTPStatus.CONFLICT,
     UnknownOrderError: HTTPStatus.NOT_FOUND,
 }

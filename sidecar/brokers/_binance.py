@@ -15,6 +15,7 @@ from sidecar.brokers._essence import joined, without
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.profile import (
     Endpoint,
+    Fit,
     Intent,
     Keys,
     Lane,
@@ -285,7 +286,7 @@ class BinanceProfile:
         """The request with this client order id, when it places a single order that has none."""
         return identified(request, client_id)
 
-    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:  # noqa: ARG002 - the protocol's
+    def look(self, request: Request, intent: Intent, since: Callable[[], float], order_id: str = "") -> Look | None:  # noqa: ARG002 - the protocol's
         """A look at the one order that the request places or cancels."""
         return _binance_lookup.look(request, since)
 
@@ -313,7 +314,19 @@ class BinanceProfile:
         """The unsigned order, in a form body. Raises Inexpressible."""
         return _binance_orders.express(self._tables.dialect, terms)
 
-    def cancellation(self, request: Request) -> Request | None:
+    def at_market(self, request: Request) -> bool:
+        """Whether its `type` is MARKET."""
+        return self.facts(request, None).request.get("type", "").upper() == "MARKET"
+
+    def named(self, request: Request) -> Sequence[str]:
+        """The client ids, one or a list of them, in the query or the body."""
+        return _binance_orders.mentioned(request)
+
+    def fit(self, request: Request) -> Fit | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing has to be asked."""
+        return None
+
+    def cancellation(self, request: Request, order_id: str = "") -> Request | None:  # noqa: ARG002 - the protocol's signature
         """The cancel of the single order that the request places."""
         return _binance_orders.cancellation(request)
 

@@ -21,6 +21,11 @@ from sidecar.words import OrderType, Side, TimeInForce
 FORM: Final = ((b"Content-Type", b"application/x-www-form-urlencoded"),)
 _PERISHABLE: Final = frozenset({"timestamp", "signature", "apikey"})
 """Parameters that belong to one transmission, in lower case; the key only ever appears where a bot put it wrongly."""
+_CLIENT_IDS: Final = re.compile(
+    r"(?<!new)client(?:order|algo)id(?:list)?\"?[=:]\s*(\[[^]]*\]|[^&,}\]]*)", re.IGNORECASE
+)
+"""A client id, or a list of them, under any of Binance's names for one; not that of an order to come."""
+_NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9.:/_-]+")
 _TAKEN: Final[Mapping[OrderType, Mapping[TimeInForce, str]]] = {
     # [doc] A market order takes no `timeInForce` and never rests, so that "immediate or cancel" is what it is anyway.
     OrderType.MARKET: {TimeInForce.IOC: ""},
@@ -179,3 +184,9 @@ def told_price(terms: OrderTerms, answer: Answer) -> Decimal | None:
     if not isinstance(said, dict) or said.get("symbol") != terms.instrument:
         return None
     return price(said.get("askPrice" if terms.side is Side.BUY else "bidPrice"))
+
+
+def mentioned(request: Request) -> list[str]:
+    """The client ids that a cancel or a change names, wherever they stand."""
+    text = unquote_plus(f"{request.target}&{request.body.decode('latin-1')}")
+    return [word for found in _CLIENT_IDS.findall(text) for word in _NOT_IN_AN_ID.split(found) if word]

@@ -147,3 +147,8 @@ def told_price(terms: OrderTerms, answer: Answer) -> Decimal | None:
     side = found.get("asks" if terms.side is Side.BUY else "bids")
     best = side[0] if isinstance(side, list) and side else None
     return price(best.get("price")) if isinstance(best, dict) and found.get("tradeable") is not False else None
+
+
+def mentioned(request: Request) -> list[str]:
+    """[doc] OrderSpecifier: the client id that a path names after an `@`."""
+    return [unquote(part.removeprefix("@")) for part in request.path.split("/") if part.startswith("@")]

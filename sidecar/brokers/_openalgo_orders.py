@@ -18,6 +18,14 @@ from sidecar.words import OrderState, OrderType, Outcome, Side, TimeInForce
 
 STRATEGY: Final = "broker-sidecar"
 """[doc] `strategy` is mandatory and names who trades, in OpenAlgo's reports; it is no place for an order's id."""
+_ALONE: Final = (
+    "nothing may depend on an order at OpenAlgo: orders there bear no id of the sidecar's, so that one whose answer is "
+    "lost is never sent again and cannot be found with certainty; place single orders, and look after them yourself"
+)
+_NO_CLOSE: Final = (
+    "OpenAlgo cannot close one position safely: closeposition closes every position of the account, placesmartorder "
+    "goes by a book that may lag, and an order whose answer is lost cannot be found; send what you mean by yourself"
+)
 _DEFAULT_PRODUCT: Final = "MIS"
 _PRODUCTS: Final = ("MIS", "NRML", "CNC")
 _TYPES: Final = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.STOP: "SL-M"}
@@ -33,6 +41,8 @@ _STATES: Final = {
 }
 """[doc] "Order Status Values"; `trigger pending` is what brokers themselves say."""
 _CANCELS: Final = frozenset({"cancel_order", "cancel_gtt_order", "cancel_all_orders"})
+_PLACES: Final = frozenset({"place_order", "place_options_order", "place_smart_order"})
+"""What becomes one order in the book, with an id of its own."""
 _QUOTE_BYTES: Final = 64 * 1024
 
 
@@ -49,6 +59,8 @@ def lane(request: Request) -> Lane:
 def express(terms: OrderTerms) -> Request:
     """The order without its client id, which OpenAlgo has no place for. Raises Inexpressible."""
     exchange, symbol, product = _instrument(terms.instrument)
+    if terms.watched:
+        raise Inexpressible(_ALONE if not terms.reduce_only else _NO_CLOSE)
     if terms.account:
         raise Inexpressible("OpenAlgo has one account a key: leave the account empty")
     if terms.reduce_only:
@@ -120,14 +132,30 @@ def progress(name: str, request: Request, answer: Answer, outcome: Outcome) -> P
     return None
 
 
-def look(request: Request, name: str) -> Look | None:
-    """A look at the order that a cancel names. One that was placed cannot be asked for: it bears no id of ours."""
-    fields = body.fields_of(request)
-    order_id = fields.get("orderid")
-    if name != "cancel_order" or not isinstance(order_id, str) or not order_id:
+def at_market(request: Request) -> bool:
+    """Whether it trades at whatever price there is."""
+    return body.fields_of(request).get("pricetype") == _TYPES[OrderType.MARKET]
+
+
+def cancellation(name: str, order_id: str) -> Request | None:
+    """The cancel of the one order that a call of the endpoint `name` placed; None while its id is not known."""
+    if name not in _PLACES or not order_id:
         return None
-    asked = {key: fields[key] for key in (body.KEY, "orderid", "strategy") if key in fields}
-    return _look_at_cancelled(order_id, body.request("/api/v1/orderstatus", asked))
+    return body.request("/api/v1/cancelorder", {"strategy": STRATEGY, "orderid": order_id})
+
+
+def look(request: Request, name: str, placed_id: str) -> Look | None:
+    """A look at the order that a cancel names, or at a placed one by the id that its answer told.
+
+    One that was placed and whose answer was lost cannot be asked for: it bears no id of ours.
+    """
+    fields = body.fields_of(request)
+    order_id = fields.get("orderid") if name == "cancel_order" else placed_id if name in _PLACES else ""
+    if not isinstance(order_id, str) or not order_id:
+        return None
+    asked = {key: fields[key] for key in (body.KEY, "strategy") if key in fields} | {"orderid": order_id}
+    question = body.request("/api/v1/orderstatus", asked)
+    return _look_at_cancelled(order_id, question) if name == "cancel_order" else _look_at_placed(order_id, question)
 
 
 def gone(intent: Intent, outcome: Outcome) -> bool:
@@ -135,12 +163,18 @@ def gone(intent: Intent, outcome: Outcome) -> bool:
     return intent.endpoint.name == "cancel_order" and outcome is Outcome.REJECTED
 
 
-def _look_at_cancelled(order_id: str, question: Request) -> Look:
-    said = said_by((yield question))
-    data = said.get("data")
-    if not isinstance(data, dict) or short(data.get("orderid")) != short(order_id):
+def _look_at_placed(order_id: str, question: Request) -> Look:
+    status = _status_of(order_id, (yield question))
+    state = _STATES.get(status)
+    if not status or state is None:
         return None
-    status = short(data.get("order_status")).lower()
+    done = Answer(200, body.JSON, body.written({"orderid": order_id, "status": "success"}), "OK")
+    # [doc] orderstatus does not tell how much of an order has traded that is not `complete`.
+    return Finding(status, done, Progress(state, order_id, status))
+
+
+def _look_at_cancelled(order_id: str, question: Request) -> Look:
+    status = _status_of(order_id, (yield question))
     if not status:
         return None
     match _STATES.get(status):
@@ -152,6 +186,14 @@ def _look_at_cancelled(order_id: str, question: Request) -> Look:
             return Finding(status, Answer(400, body.JSON, body.written(told), "Bad Request"))
         case _:
             return Finding(status, None)
+
+
+def _status_of(order_id: str, answer: Answer) -> str:
+    """The broker's word for how that order is; empty where the answer is about none, or another one."""
+    data = said_by(answer).get("data")
+    if not isinstance(data, dict) or short(data.get("orderid")) != short(order_id):
+        return ""
+    return short(data.get("order_status")).lower()
 
 
 def _of_status(data: object) -> Progress | None:

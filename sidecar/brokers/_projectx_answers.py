@@ -19,7 +19,7 @@ from sidecar.brokers._answers import (
     short,
     waiting,
 )
-from sidecar.brokers._projectx_endpoints import OTHER_READ, RULES, fields_of, rule_of
+from sidecar.brokers._projectx_endpoints import OTHER_READ, PLACES, RULES, fields_of, rule_of
 from sidecar.brokers.profile import Intent, OrderFacts, Progress, Verdict
 from sidecar.wire import Answer, Request
 from sidecar.words import Effect, OrderState, Outcome
@@ -133,7 +133,7 @@ def progress(request: Request, answer: Answer) -> Progress | None:
     """What the answer to placing or cancelling an order says of it; of a fill no such answer says anything."""
     rule = rule_of(request)
     name = rule.endpoint.name
-    if name not in {"place_order", "cancel_order"}:
+    if name not in PLACES and name != "cancel_order":
         return None
     said = json_of(answer, _ANSWER_BYTES)
     if not isinstance(said, dict) or not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
@@ -144,12 +144,13 @@ def progress(request: Request, answer: Answer) -> Progress | None:
     if outcome is Outcome.OK:
         done = OrderState.CANCELLED if name == "cancel_order" else OrderState.WORKING
         return Progress(done, number, "accepted" if done is OrderState.WORKING else "")
-    if outcome is Outcome.REJECTED and name == "place_order":
-        code = said.get("errorCode")
-        reason = code_name(name, code) if isinstance(code, int) else ""
-        text = message(said.get("errorMessage"))
-        if _TAG.search(text):
-            # [doc] "a duplicate customTag" is one of the reasons: the order that bears it may be this very one.
-            return None
-        return Progress(OrderState.REJECTED, number, f"{reason}: {text}"[:MESSAGE_LENGTH] if text else reason)
-    return None
+    return _rejection(name, number, said) if outcome is Outcome.REJECTED else None
+
+
+def _rejection(name: str, number: str, said: Mapping[str, object]) -> Progress | None:
+    code, text = said.get("errorCode"), message(said.get("errorMessage"))
+    if name == "place_order" and _TAG.search(text):
+        # [doc] "a duplicate customTag" is one of the reasons: the order that bears it may be this very one.
+        return None
+    reason = code_name(name, code) if isinstance(code, int) else ""
+    return Progress(OrderState.REJECTED, number, f"{reason}: {text}"[:MESSAGE_LENGTH] if text else reason)

@@ -12,7 +12,7 @@ from typing import Final
 from sidecar.brokers._answers import parsed
 from sidecar.brokers.profile import Endpoint, Intent
 from sidecar.wire import Request
-from sidecar.words import Effect, Priority
+from sidecar.words import Effect, Priority, Side
 
 OTHER_READ: Final = Endpoint("other_read", "accounts", Effect.READ, Priority.ACCOUNT)
 OTHER: Final = Endpoint("other", "accounts", Effect.OTHER, Priority.ORDER, "account_changed")
@@ -118,6 +118,12 @@ ROUTES: Final[Mapping[tuple[str, str], Rule]] = {
 """By method and path in lower case: the documentation itself writes paths in both."""
 RULES: Final[Mapping[str, Rule]] = {rule.endpoint.name: rule for rule in ROUTES.values()}
 """By the endpoint's name."""
+PLACES: Final = frozenset({"place_order", "close_position", "reduce_position"})
+"""What becomes one order in the book."""
+SIDES: Final[Mapping[Side, int]] = {Side.BUY: 0, Side.SELL: 1}
+"""[doc] OrderSide: Bid buys, Ask sells."""
+JSON: Final = ((b"Content-Type", b"application/json"),)
+"""The headers of the sidecar's own requests."""
 ENDPOINTS: Final = (*(rule.endpoint for rule in ROUTES.values()), OTHER_READ, OTHER)
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from sidecar.brokers._answers import Body, json_of, parsed
+from sidecar.brokers._projectx_closing import side_of
 from sidecar.brokers._projectx_endpoints import client_id_of, fields_of, rule_of
 from sidecar.brokers.profile import Keys, Token
 from sidecar.wire import Answer, Request
@@ -112,4 +113,5 @@ def unsigned(request: Request) -> Request:
     """The request without its token; of a login nothing but its name remains."""
     kept = tuple(pair for pair in request.headers if pair[0].lower() == b"content-type")
     secret = rule_of(request).endpoint.group == "auth"
-    return Request(request.method, request.path, kept, b"" if secret else request.body)
+    target = request.path if side_of(request) is None else request.target
+    return Request(request.method, target, kept, b"" if secret else request.body)

@@ -1,4 +1,7 @@
-"""What became of a ProjectX order: searched for by its tag, or asked for by its number, and told as its answer would.
+"""What became of a ProjectX order: asked for by its number, or searched for by its tag, and told as its answer would.
+
+The close of a position bears no tag: it is the one untagged market order of that size and side, and not found if there
+are two.
 
 [doc] `Order/search` lists an account's orders of a span of time, whatever their state; `searchOpen` leaves out the
 suspended children of brackets.
@@ -7,10 +10,12 @@ suspended children of brackets.
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 from sidecar.brokers._answers import json_of, short
-from sidecar.brokers._projectx_endpoints import fields_of
+from sidecar.brokers._projectx_closing import side_of
+from sidecar.brokers._projectx_endpoints import JSON, PLACES, fields_of
 from sidecar.brokers.profile import Finding, Intent, Look, Progress
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import OrderState
@@ -26,10 +31,11 @@ _STATES: Final[Mapping[int, OrderState]] = {
 }  # fmt: skip
 _SLACK_SECONDS: Final = 2.0
 """The broker's clock is known to a second at worst."""
-_JSON: Final = ((b"Content-Type", b"application/json"),)
 _NONE, _CANCELLED, _REJECTED, _PENDING = 0, 3, 5, 6
 _OPEN_TO_DOUBT: Final = frozenset({_NONE, _PENDING})
 _ENDED: Final = frozenset({2, 4, 5})
+_MARKET: Final = 2
+"""[doc] OrderType."""
 _PLACE_REJECTED: Final = 2
 """[doc] PlaceOrderErrorCode OrderRejected."""
 _CANCEL_REJECTED: Final = 3
@@ -38,43 +44,70 @@ _CANCEL_REJECTED: Final = 3
 Fields = Mapping[str, object]
 
 
-def look(request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
+def look(request: Request, intent: Intent, since: Callable[[], float], order_id: str) -> Look | None:
     """A look at the order that the request places or cancels; None when it names none."""
     asked = fields_of(request.body)
-    headers = (*_JSON, *(pair for pair in request.headers if pair[0].lower() == b"authorization"))
-    account = asked.get("accountid")
+    headers = (*JSON, *(pair for pair in request.headers if pair[0].lower() == b"authorization"))
+    account, name = asked.get("accountid"), intent.endpoint.name
     if not _whole(account):
         return None
-    if intent.endpoint.name == "cancel_order" and _whole(asked.get("orderid")):
+    if name == "cancel_order" and _whole(asked.get("orderid")):
         return _look_at_cancelled({"accountId": account, "orderId": asked["orderid"]}, headers)
-    if intent.endpoint.name == "place_order" and intent.client_id:
-        return _look_at_placed(asked, intent.client_id, headers, since)
+    if name in PLACES and order_id.isascii() and order_id.isdecimal():
+        rests = name == "place_order" and asked.get("type") != _MARKET
+        return _look_at_numbered({"accountId": account, "orderId": int(order_id)}, headers, rests=rests)
+    if name == "place_order" and intent.client_id:
+        wanted = {"contractId": asked.get("contractid"), "side": asked.get("side")}
+        return _look_for(account, intent.client_id, wanted, headers, since)
+    side = side_of(request)
+    if side is not None:
+        wanted = {"contractId": asked.get("contractid"), "side": side, "size": asked.get("size"), "type": _MARKET}
+        return _look_for(account, "", wanted, headers, since)
     return None
 
 
-def _look_at_placed(asked: Fields, tag: str, headers: Headers, since: Callable[[], float]) -> Look:
+def _look_for(account: object, tag: str, wanted: Fields, headers: Headers, since: Callable[[], float]) -> Look:
+    """The one order with this tag, or without any, and with these fields."""
     earliest = since() - _SLACK_SECONDS
-    body = {"accountId": asked["accountid"], "startTimestamp": datetime.fromtimestamp(earliest, UTC).isoformat()}
+    body = {"accountId": account, "startTimestamp": datetime.fromtimestamp(earliest, UTC).isoformat()}
     said = _read((yield _question("/api/Order/search", body, headers)))
     listed = said.get("orders")
-    orders = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     mine = [
         order
-        for order in orders
-        if order.get("customTag") == tag
-        and order.get("contractId") == asked.get("contractid")
-        and order.get("side") == asked.get("side")
+        for order in (listed if isinstance(listed, list) else ())
+        if isinstance(order, dict)
+        and (order.get("customTag") or "") == tag
+        and all(order.get(name) == value for name, value in wanted.items())
         # A child of a bracket may bear its parent's tag.
         and not order.get("parentOrderId")
         and (_time(order.get("creationTimestamp")) or 0.0) >= earliest
     ]
-    if len(mine) != 1 or not _whole(mine[0].get("id")):
+    return _found(mine[0]) if len(mine) == 1 else None
+
+
+def _look_at_numbered(body: Fields, headers: Headers, *, rests: bool) -> Look:
+    """One that may rest is looked for among all that do: the same question, and one call, for every order there."""
+    if rests:
+        said = _read((yield _question("/api/Order/searchOpen", {"accountId": body["accountId"]}, headers)))
+        listed = said.get("orders")
+        for order in listed if isinstance(listed, list) else ():
+            if isinstance(order, dict) and order.get("id") == body["orderId"]:
+                return _found(order)
+    order = _read((yield _question("/api/Order/searchById", body, headers))).get("order")
+    return _found(order) if isinstance(order, dict) and order.get("id") == body["orderId"] else None
+
+
+def _found(order: Fields) -> Finding | None:
+    """What an order that was found says of the request that placed it."""
+    number, status = order.get("id"), _state(order)
+    if not _whole(number):
         return None
-    number, status = mine[0]["id"], _state(mine[0])
     word = STATES.get(status, "Unknown")
     if status in _OPEN_TO_DOUBT:
         return Finding(word, None)
-    how_far = Progress(_STATES[status], str(number), f"{word} {short(mine[0].get('fillVolume'))}".strip())
+    filled = order.get("fillVolume")
+    traded = Decimal(filled) if isinstance(filled, int) and not isinstance(filled, bool) else None
+    how_far = Progress(_STATES[status], str(number), f"{word} {short(filled)}".strip(), traded)
     if status == _REJECTED:
         return Finding(word, _told(_PLACE_REJECTED, "The order was rejected.", {"orderId": number}), how_far)
     return Finding(word, _told(0, None, {"orderId": number}), how_far)
@@ -100,7 +133,7 @@ def _question(path: str, body: Fields, headers: Headers) -> Request:
 
 def _told(code: int, text: str | None, more: Fields) -> Answer:
     body = {**more, "success": not code, "errorCode": code, "errorMessage": text}
-    return Answer(200, _JSON, json.dumps(body).encode(), "OK")
+    return Answer(200, JSON, json.dumps(body).encode(), "OK")
 
 
 def _read(answer: Answer) -> Fields:

@@ -13,6 +13,7 @@ from sidecar.brokers._rate_limit_headers import told_by
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.profile import (
     Endpoint,
+    Fit,
     Inexpressible,
     Intent,
     Keys,
@@ -167,7 +168,7 @@ class Generic:
         """The very request: where an id would go is not known."""
         return request
 
-    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:  # noqa: ARG002 - the protocol's
+    def look(self, request: Request, intent: Intent, since: Callable[[], float], order_id: str = "") -> Look | None:  # noqa: ARG002 - the protocol's
         """Nothing: how its orders are looked up is not known."""
         return None
 
@@ -194,7 +195,19 @@ class Generic:
             "words nor its signatures: let the bot send the order itself, or use the broker's own profile"
         )
 
-    def cancellation(self, request: Request) -> Request | None:  # noqa: ARG002 - the protocol's signature
+    def at_market(self, request: Request) -> bool:  # noqa: ARG002 - the protocol's signature
+        """No: which orders trade at once is not known."""
+        return False
+
+    def named(self, request: Request) -> Sequence[str]:  # noqa: ARG002 - the protocol's signature
+        """Nothing: where it names orders is not known."""
+        return ()
+
+    def fit(self, request: Request) -> Fit | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing can be asked."""
+        return None
+
+    def cancellation(self, request: Request, order_id: str = "") -> Request | None:  # noqa: ARG002 - the protocol's signature
         """Nothing: how its orders are cancelled is not known."""
         return None
 

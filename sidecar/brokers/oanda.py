@@ -23,6 +23,7 @@ from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
     BucketSpec,
     Endpoint,
+    Fit,
     Intent,
     Keys,
     Lane,
@@ -141,7 +142,7 @@ class Oanda:
         """The request with `clientExtensions.id`, when it places an order that has none."""
         return identified(request, client_id) if self.understand(request).endpoint.name == "place_order" else request
 
-    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
+    def look(self, request: Request, intent: Intent, since: Callable[[], float], order_id: str = "") -> Look | None:  # noqa: ARG002 - the protocol's
         """A look at the order that the request places or cancels; the bot's own token opens it."""
         return _oanda_lookup.look(request, intent, since)
 
@@ -177,7 +178,19 @@ class Oanda:
         """Nothing: a stop or target closes the whole trade."""
         return None
 
-    def cancellation(self, request: Request) -> Request | None:
+    def at_market(self, request: Request) -> bool:
+        """Whether its `type` is MARKET."""
+        return self.facts(request, None).request.get("type", "").upper() == "MARKET"
+
+    def named(self, request: Request) -> Sequence[str]:
+        """The client id after the `@` of the path."""
+        return _oanda_orders.mentioned(request)
+
+    def fit(self, request: Request) -> Fit | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing has to be asked."""
+        return None
+
+    def cancellation(self, request: Request, order_id: str = "") -> Request | None:  # noqa: ARG002 - the protocol's signature
         """The cancel of the order that the request places."""
         return _oanda_orders.cancellation(request, self.understand(request))
 

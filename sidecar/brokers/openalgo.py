@@ -17,6 +17,7 @@ from sidecar.brokers._openalgo_endpoints import OTHER, OTHER_READ, ROUTES, UNKNO
 from sidecar.brokers._openalgo_keys import OpenAlgoSigner
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._refusals import envelope, sentence
+from sidecar.brokers._silent import Silent
 from sidecar.brokers.profile import (
     BucketSpec,
     Endpoint,
@@ -28,12 +29,11 @@ from sidecar.brokers.profile import (
     OrderFacts,
     OrderTerms,
     Progress,
-    Reading,
     Refusal,
     Scope,
     Verdict,
 )
-from sidecar.wire import Answer, Headers, Request
+from sidecar.wire import Answer, Request
 from sidecar.words import Effect, RefusalKind
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -48,14 +48,11 @@ LIMITS: Final[tuple[LimitSpec, ...]] = (
 )
 
 
-class OpenAlgo:
+class OpenAlgo(Silent):
     """The REST interface: a key in each body, no client ids, and no header that tells what is used."""
 
     name: str = "openalgo"
-    retry_preset: str = "standard"
     limits: Sequence[LimitSpec] = LIMITS
-    clock_request: Request | None = None
-    lookups_need_keys: bool = False
     probe: Request = Request("POST", "/api/v1/ping", _openalgo_body.JSON, b"{}")
     """[source] Without a key it is answered with 400; that tells as well that OpenAlgo is there."""
     key_check: Request | None = Request("POST", "/api/v1/funds", _openalgo_body.JSON, b"{}")
@@ -84,14 +81,6 @@ class OpenAlgo:
         if intent.endpoint is OTHER:
             return OK
         return _openalgo_answers.success(intent.endpoint.name, answer)
-
-    def readings(self, headers: Headers) -> Sequence[Reading]:  # noqa: ARG002 - the protocol's signature
-        """Nothing: OpenAlgo tells nothing about its limits."""
-        return ()
-
-    def learn(self, intent: Intent, answer: Answer) -> Sequence[LimitSpec]:  # noqa: ARG002 - the protocol's signature
-        """Nothing: OpenAlgo announces no limits."""
-        return ()
 
     def refuse(self, refusal: Refusal) -> Answer:
         """The refusal in OpenAlgo's error envelope.
@@ -128,17 +117,13 @@ class OpenAlgo:
         """The very request: orders have no place for an id."""
         return request
 
-    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:  # noqa: ARG002 - the protocol's
-        """A look at the order that a cancel names, with the bot's own key; None for an order that was placed."""
-        return _openalgo_orders.look(request, intent.endpoint.name)
+    def look(self, request: Request, intent: Intent, since: Callable[[], float], order_id: str = "") -> Look | None:  # noqa: ARG002 - the protocol's
+        """A look at the order that a cancel names, or at a placed one whose id is known; None for any other."""
+        return _openalgo_orders.look(request, intent.endpoint.name, order_id)
 
     def gone(self, intent: Intent, verdict: Verdict) -> bool:
         """Whether a cancel was declined, for whatever reason: the order may have been filled."""
         return _openalgo_orders.gone(intent, verdict.outcome)
-
-    def told_time(self, intent: Intent, answer: Answer) -> float | None:  # noqa: ARG002 - the protocol's signature
-        """Nothing: OpenAlgo has no endpoint for its time."""
-        return None
 
     def lane(self, request: Request) -> Lane:
         """The instrument as `NSE:SBIN`, with its product where that is not `MIS`; a key has one account."""
@@ -152,9 +137,13 @@ class OpenAlgo:
         """The order for `placeorder`; its client id stays behind, so that one in doubt can only be told."""
         return _openalgo_orders.express(terms)
 
-    def cancellation(self, request: Request) -> Request | None:  # noqa: ARG002 - the protocol's signature
-        """None: only the answer tells the id by which an order can be cancelled."""
-        return None
+    def at_market(self, request: Request) -> bool:
+        """Whether its `pricetype` is MARKET."""
+        return _openalgo_orders.at_market(request)
+
+    def cancellation(self, request: Request, order_id: str = "") -> Request | None:
+        """The cancel by the id that the answer told; None without one."""
+        return _openalgo_orders.cancellation(self.understand(request).endpoint.name, order_id)
 
     def progress(self, request: Request, answer: Answer) -> Progress | None:
         """What the answer says of the order."""

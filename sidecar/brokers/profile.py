@@ -3,7 +3,8 @@
 A profile never touches the network and keeps no state. The call path asks it four questions: what does this request
 mean (`understand`), how did this attempt end (`classify`), what do these headers say about the limits (`readings`), and
 how would this broker itself say no (`refuse`). Of the orders that the sidecar carries itself, it tells how they are
-written (`express`), kept (`unsigned`), taken back (`cancellation`) and followed (`progress`).
+written (`express`), kept (`unsigned`), fitted to what is there (`fit`), taken back (`cancellation`) and followed
+(`progress`).
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -206,6 +207,10 @@ Look = Generator[Request, Answer, Finding | None]
 It returns None when the order was not found, which proves nothing.
 """
 
+Fit = Generator[Request, Answer, Request | str]
+"""The last questions before an order is sent: asks request after request, is sent their answers, and returns the order
+as it is to be sent, or a sentence that says why it must not be."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderTerms:
@@ -228,6 +233,9 @@ class OrderTerms:
     time_in_force: TimeInForce | None = None
     """None takes the broker's usual one."""
     reduce_only: bool = False
+    watched: bool = False
+    """Whether an operation cancels its sibling and trades back what it trades too much: a broker without reduce-only or
+    take-profit orders may then take it as a plain one."""
 
 
 class Inexpressible(Exception):
@@ -315,11 +323,11 @@ class Profile(Protocol):
     def identified(self, request: Request, client_id: str) -> Request:
         """The request with this client order id, when it places an order that has none; else the very request."""
 
-    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
+    def look(self, request: Request, intent: Intent, since: Callable[[], float], order_id: str = "") -> Look | None:
         """A way to find out what became of the order that this request places or cancels; None when there is none.
 
         `since` tells the broker's time, in Unix seconds, before which the order cannot have been placed: an older one
-        of the same client id is another order.
+        of the same client id is another order. `order_id` is the broker's own id of the order, where it has told one.
         """
 
     def gone(self, intent: Intent, verdict: Verdict) -> bool:
@@ -342,8 +350,20 @@ class Profile(Protocol):
     def express(self, terms: OrderTerms) -> Request:
         """The unsigned request that places this order, asking for the fullest answer. Raises Inexpressible."""
 
-    def cancellation(self, request: Request) -> Request | None:
-        """The unsigned request that cancels the order that `request` places, by its client id; None when none can."""
+    def at_market(self, request: Request) -> bool:
+        """Whether the request places an order that trades at once or never, at whatever price there is."""
+
+    def named(self, request: Request) -> Sequence[str]:
+        """The client ids of the orders that a cancel or a change names; of one that is placed besides, not."""
+
+    def fit(self, request: Request) -> Fit | None:
+        """What has to be asked right before an unsigned request of `express` is sent; None for nothing."""
+
+    def cancellation(self, request: Request, order_id: str = "") -> Request | None:
+        """The unsigned request that cancels the order that `request` places; None when none can.
+
+        It names the order by its client id or, where a broker insists on its own, by `order_id`.
+        """
 
     def progress(self, request: Request, answer: Answer) -> Progress | None:
         """What an answer that was `ok` or `rejected` says of the order that the request places or cancels.

@@ -5,17 +5,25 @@ carry the token.
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Final
 
-from sidecar.brokers import _projectx_answers, _projectx_keys, _projectx_lookup, _projectx_orders, _projectx_positions
+from sidecar.brokers import (
+    _projectx_answers,
+    _projectx_closing,
+    _projectx_keys,
+    _projectx_lookup,
+    _projectx_orders,
+    _projectx_positions,
+)
 from sidecar.brokers._essence import everything
 from sidecar.brokers._projectx_endpoints import ENDPOINTS, client_id_of, fields_of, rule_of
 from sidecar.brokers._refusals import envelope, sentence
+from sidecar.brokers._silent import Silent
 from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
     BucketSpec,
     Endpoint,
+    Fit,
     Intent,
     Keys,
     Lane,
@@ -24,11 +32,10 @@ from sidecar.brokers.profile import (
     OrderFacts,
     OrderTerms,
     Progress,
-    Reading,
     Refusal,
     Verdict,
 )
-from sidecar.wire import Answer, Headers, Request
+from sidecar.wire import Answer, Request
 from sidecar.words import RefusalKind
 
 LIMITS: Final[tuple[LimitSpec, ...]] = (
@@ -42,15 +49,12 @@ NOT_SENT_CODE: Final = -1
 """No endpoint has such an error code: every one that exists would mean something else elsewhere."""
 
 
-class ProjectX:
+class ProjectX(Silent):
     """The REST gateway: bearer tokens of 24 hours, HTTP 200 for a business no, codes that each endpoint counts anew."""
 
     name: str = "projectx"
-    retry_preset: str = "standard"
     limits: Sequence[LimitSpec] = LIMITS
     endpoints: Sequence[Endpoint] = ENDPOINTS
-    clock_request: Request | None = None
-    lookups_need_keys: bool = False
     probe: Request = Request("GET", "/api/Status/ping", ())
     key_check: Request | None = None  # the login itself tells
 
@@ -65,14 +69,6 @@ class ProjectX:
     def classify(self, intent: Intent, answer: Answer) -> Verdict:
         """How an attempt ended."""
         return _projectx_answers.verdict_of(intent, answer)
-
-    def readings(self, headers: Headers) -> Sequence[Reading]:  # noqa: ARG002 - the protocol's signature
-        """Nothing: ProjectX tells nothing about its limits."""
-        return ()
-
-    def learn(self, intent: Intent, answer: Answer) -> Sequence[LimitSpec]:  # noqa: ARG002 - the protocol's signature
-        """Nothing: ProjectX announces no limits."""
-        return ()
 
     def refuse(self, refusal: Refusal) -> Answer:
         """The refusal in ProjectX's envelope.
@@ -115,17 +111,13 @@ class ProjectX:
         places = rule_of(request).endpoint.name == "place_order"
         return _projectx_keys.identified(request, client_id) if places else request
 
-    def look(self, request: Request, intent: Intent, since: Callable[[], float]) -> Look | None:
+    def look(self, request: Request, intent: Intent, since: Callable[[], float], order_id: str = "") -> Look | None:
         """A look at the order that the request places or cancels; the bot's own token opens it."""
-        return _projectx_lookup.look(request, intent, since)
+        return _projectx_lookup.look(request, intent, since, order_id)
 
     def gone(self, intent: Intent, verdict: Verdict) -> bool:
         """Whether a cancel came too late: the order may have been filled."""
         return _projectx_answers.gone(intent, verdict)
-
-    def told_time(self, intent: Intent, answer: Answer) -> float | None:  # noqa: ARG002 - the protocol's signature
-        """Nothing: ProjectX has no endpoint for its time."""
-        return None
 
     def lane(self, request: Request) -> Lane:
         """The account and the contract that the body names."""
@@ -139,21 +131,21 @@ class ProjectX:
         """The unsigned request that places this order. Raises Inexpressible."""
         return _projectx_orders.express(terms)
 
-    def cancellation(self, request: Request) -> Request | None:  # noqa: ARG002 - the protocol's signature
-        """None: [doc] an order is cancelled by the number that the broker gave it, never by its tag."""
-        return None
+    def at_market(self, request: Request) -> bool:
+        """Whether its `type` is Market, or it closes a position."""
+        return _projectx_orders.at_market(request)
+
+    def fit(self, request: Request) -> Fit | None:
+        """Before a position is closed: what the account holds of it now."""
+        return _projectx_closing.fit(request)
+
+    def cancellation(self, request: Request, order_id: str = "") -> Request | None:
+        """[doc] The cancel by the number that the broker gave the order: its tag names it nowhere."""
+        return _projectx_orders.cancellation(request, order_id)
 
     def progress(self, request: Request, answer: Answer) -> Progress | None:
         """What the answer to placing or cancelling an order says of it."""
         return _projectx_answers.progress(request, answer)
-
-    def price_request(self, terms: OrderTerms) -> Request | None:  # noqa: ARG002 - the protocol's signature
-        """None: prices come from the market hub; REST knows only bars of a span of time."""
-        return None
-
-    def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:  # noqa: ARG002 - the protocol's signature
-        """Nothing: it cannot be asked."""
-        return None
 
     def positions(self) -> Positions:
         """Asks for the positions of every active account of the user."""

@@ -1,6 +1,7 @@
 """Questions that the sidecar asks a broker on its own behalf: what became of an order, what time it is.
 
-They cost what any request costs, and go through the limits among the most urgent. They pass the breakers, which speak
+They cost what any request costs, and go through the limits among the most urgent, but for those that nothing depends
+on at once. They pass the breakers, which speak
 of bots' calls: an order in doubt is just what one wants to ask about while a broker fails.
 """
 
@@ -44,25 +45,27 @@ class Asker:
     session: Session | None = None
     """The signer, where it is one that has to log in first."""
 
-    async def ask(self, question: Request, deadline: float) -> Answer:
+    async def ask(self, question: Request, deadline: float, priority: Priority = Priority.REDUCE) -> Answer:
         """The broker's answer, before `deadline` (monotonic seconds): yes or no, but an answer.
 
         Raises Unanswered.
         """
-        answer, verdict = await self.put(question, deadline)
+        answer, verdict = await self.put(question, deadline, priority)
         if answer is None or verdict.outcome not in _USABLE:
             raise Unanswered
         return answer
 
-    async def put(self, question: Request, deadline: float) -> tuple[Answer | None, Verdict]:
+    async def put(
+        self, question: Request, deadline: float, priority: Priority = Priority.REDUCE
+    ) -> tuple[Answer | None, Verdict]:
         """Ask, and once more where what was wrong with the signature could be mended.
 
         The answer, where one came, and what it means. Raises Unanswered when there is no session to ask in.
         """
         number = await self._logged_in(deadline)
-        answer, verdict = await self.question(question, deadline)
+        answer, verdict = await self.question(question, deadline, priority)
         if await self._mended(answer, verdict, number, deadline):
-            answer, verdict = await self.question(question, deadline)
+            answer, verdict = await self.question(question, deadline, priority)
         return answer, verdict
 
     async def unsigned(self, question: Request, deadline: float) -> tuple[Answer | None, Verdict]:
@@ -98,11 +101,13 @@ class Asker:
             raise Unanswered from None
         return self.session.number
 
-    async def question(self, question: Request, deadline: float) -> tuple[Answer | None, Verdict]:
+    async def question(
+        self, question: Request, deadline: float, priority: Priority = Priority.REDUCE
+    ) -> tuple[Answer | None, Verdict]:
         """Ask once, before `deadline` (monotonic seconds): the answer, where one came, and what it means."""
         intent = self.profile.understand(question)
         # A stream can wait: what it would tell is asked for as well.
-        intent = replace(intent, priority=Priority.ACCOUNT if intent.endpoint.stream else Priority.REDUCE)
+        intent = replace(intent, priority=Priority.ACCOUNT if intent.endpoint.stream else priority)
         try:
             lease = await self.limiter.acquire(intent, deadline)
         except LimitRefused as refused:

@@ -25,6 +25,7 @@ from sidecar.calls.preflight import Preflight
 from sidecar.calls.reconcile import Reconciler
 from sidecar.calls.relay import relay
 from sidecar.calls.session import Session
+from sidecar.calls.sharing import Sharing
 from sidecar.calls.sockets import Sockets
 from sidecar.calls.transport import Transport
 from sidecar.clock import Clock
@@ -42,7 +43,7 @@ from sidecar.telemetry.events import (
 )
 from sidecar.telemetry.state import BrokerReading, BrokerShape
 from sidecar.wire import Answer, Request
-from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
+from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, Priority, RefusalKind
 
 LOOK_SECONDS: Final = 5.0
 """Longest time that a look for which no bot waits may take."""
@@ -93,6 +94,7 @@ class Gateway:
         self._asker = self._made_asker()
         self._late = self._late_signing()
         self._reconciler = Reconciler(name, profile, self._asker, bus, clock)
+        self._shared = Sharing(self._ask_calmly, clock)
         self._pipeline = Pipeline(self._parts())
         self._held: Refusal | None = None
         self._cache = Cache(name, settings.cache, profile, restraint, bus=bus, clock=clock)
@@ -294,18 +296,27 @@ class Gateway:
         """Seconds until a broker that is away may be called again; 0 while it is not."""
         return self._admission.opens_in()
 
-    async def look_up(self, request: Request, *, placed_at: float, number: int) -> Finding | None:
+    async def look_up(
+        self, request: Request, *, placed_at: float, number: int, order_id: str = "", routine: bool = False
+    ) -> Finding | None:
         """What the broker says of the order that an unsigned `request` places or cancels; None when it finds none.
 
-        `placed_at`: Unix seconds before which it cannot have been placed. `number` counts the looks from 1. Raises
-        Unanswered when the broker cannot be asked now, LookupImpossible when it can never be asked about this one.
+        `placed_at`: Unix seconds before which it cannot have been placed. `number` counts the looks from 1. `order_id`:
+        the broker's own id of it, where that is known. `routine`: it is not in doubt, and what others have just been
+        told will do. Raises Unanswered when the broker cannot be asked now, LookupImpossible when it can never be asked
+        about this one.
         """
         reconciler, intent = self._reconciler, self._profile.understand(request)
         offset = self._asker.broker_clock
-        look = self._profile.look(request, intent, lambda: placed_at + offset.offset)
+        look = self._profile.look(request, intent, lambda: placed_at + offset.offset, order_id)
         if look is None or not reconciler.possible:
             raise LookupImpossible
-        return await reconciler.take(look, intent.endpoint.name, number, self._clock.monotonic() + LOOK_SECONDS)
+        until = self._clock.monotonic() + LOOK_SECONDS
+        return await reconciler.take(look, intent.endpoint.name, number, until, self._shared.ask if routine else None)
+
+    async def _ask_calmly(self, question: Request, until: float) -> Answer:
+        """After orders: what rests in the book can wait for what is to protect a position."""
+        return await self._asker.ask(question, until, Priority.ACCOUNT)
 
     async def ask(self, question: Request) -> Answer:
         """The broker's answer to a question of the sidecar's own, such as a price. Raises Unanswered."""

@@ -10,6 +10,7 @@ from typing import Final
 from sidecar.brokers.profile import Finding, Look, Profile, Verdict
 from sidecar.calls.asking import Asker, Unanswered
 from sidecar.calls.model import Call, Result
+from sidecar.calls.sharing import Ask
 from sidecar.clock import Clock
 from sidecar.telemetry.events import Bus, OrderLookedUp
 from sidecar.words import LookResult, Outcome
@@ -86,14 +87,17 @@ class Reconciler:
         finally:
             call.at_broker += self.clock.monotonic() - started
 
-    async def take(self, look: Look, endpoint: str, number: int, until: float) -> Finding | None:
+    async def take(
+        self, look: Look, endpoint: str, number: int, until: float, ask: Ask | None = None
+    ) -> Finding | None:
         """What one look tells before `until` (monotonic seconds); None when the order was not found.
 
-        `endpoint` is the one whose call is in doubt, `number` counts its looks from 1. Raises Unanswered.
+        `endpoint` is the one whose call is in doubt, `number` counts its looks from 1. `ask` puts its questions, where
+        they are not urgent. Raises Unanswered.
         """
         result, status = LookResult.FAILED, ""
         try:
-            found = await self._drive(look, until)
+            found = await self._drive(look, until, ask or self.asker.ask)
             result = LookResult.NOT_FOUND if found is None else LookResult.FOUND
             status = "" if found is None else found.status
             return found
@@ -101,12 +105,12 @@ class Reconciler:
             look.close()
             self.bus.emit(OrderLookedUp(self.broker, endpoint, number, result, status))
 
-    async def _drive(self, look: Look, until: float) -> Finding | None:
+    async def _drive(self, look: Look, until: float, ask: Ask) -> Finding | None:
         """Carry the look's questions to the broker and the answers back to it."""
         try:
             question = next(look)
             while True:
-                question = look.send(await self.asker.ask(question, until))
+                question = look.send(await ask(question, until))
         except StopIteration as end:
             found: Finding | None = end.value
             return found

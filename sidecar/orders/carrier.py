@@ -12,6 +12,7 @@ from sidecar.orders.order import Order, PriceGuard
 from sidecar.orders.outcome import Next, after_call
 from sidecar.orders.recorder import Recorder
 from sidecar.store import StoreError
+from sidecar.wire import Request
 from sidecar.words import OrderState, OrderType
 
 _AGAIN_SECONDS: Final = 2.0
@@ -35,6 +36,9 @@ class Carrier:
             objection = await self._objection(order, order.guard)
             if objection is not None:
                 return objection
+        request = await self._fitted(order)
+        if isinstance(request, Next):
+            return request
         if self.clock.now() >= order.expires_at:
             return Next(OrderState.EXPIRED, "not sent: its time ran out on the way")
         try:
@@ -44,13 +48,28 @@ class Carrier:
         if self.clock.now() >= order.expires_at:
             return Next(OrderState.EXPIRED, "not sent: its time ran out while the state file was written")
         result = await self.gateway.run(
-            order.request,
+            request,
             deadline_seconds=self.deadline_seconds,
             traceparent=order.traceparent,
             gone=lambda: bool(order.recalled),
             expires_at=order.expires_at,
         )
-        return after_call(order, result, self.profile)
+        return after_call(request, result, self.profile)
+
+    async def _fitted(self, order: Order) -> Request | Next:
+        """The request as it is to be sent, after the last questions; or why it is not sent."""
+        fit = self.profile.fit(order.request)
+        if fit is None:
+            return order.request
+        try:
+            question = next(fit)
+            while True:
+                question = fit.send(await self.gateway.ask(question))
+        except Unanswered:
+            return Next(OrderState.QUEUED, "not sent: the broker does not tell what it depends on")
+        except StopIteration as end:
+            found: Request | str = end.value
+        return Next(OrderState.REJECTED, f"not sent: {found}") if isinstance(found, str) else found
 
     async def _objection(self, order: Order, guard: PriceGuard) -> Next | None:
         price = await self._price(order, guard)

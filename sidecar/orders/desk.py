@@ -1,21 +1,19 @@
 """Where orders are handed in and asked for: the queues of all brokers behind one door."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Final
-from urllib.parse import unquote_plus
 
 from sidecar.brokers.groups import Group, Link, TakesGroups
 from sidecar.brokers.profile import Inexpressible, Intent
 from sidecar.calls.latesigning import client_id_of_key, new_client_id
 from sidecar.clock import Clock
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnnumberedError, UnsupportedError
 from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Change, Kind, Order, PriceGuard, new_order
@@ -35,11 +33,10 @@ _LONGEST_LOOK_SECONDS: Final = 10.0
 _CANCELS_ALL: Final = frozenset({"cancel_all_orders", "cancel_all_algo_orders"})
 _MOVES: Final = ("cancel_", "modify_", "replace_")
 """How the endpoints begin whose calls are about orders that the broker should have already."""
-_NAMED: Final = re.compile(
-    r"(?<!new)client(?:order|algo)id(?:list)?\"?[=:]\s*(\[[^]]*\]|[^&,}\]]*)|/@([^/?&]+)", re.IGNORECASE
-)
-"""A client id, or a list of them, under any name that a broker has for one; not that of an order to come."""
-_NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9.:/_-]+")
+_SOME_ID: Final = "1"
+"""Stands for the id that a broker will give to an order."""
+_NUMBER_SECONDS: Final = 5.0
+"""Longest wait for the answer that tells a broker's own id, where an order is cancelled by that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +88,16 @@ class OrderDesk:
 
     # Handing in
 
-    async def place(self, draft: OrderDraft, traceparent: bytes | None = None, key: bytes | None = None) -> Taken:
-        """Take an order in the neutral form; `key` is its `Idempotency-Key`. Raises OrderError."""
+    async def place(
+        self, draft: OrderDraft, traceparent: bytes | None = None, key: bytes | None = None, *, watched: bool = False
+    ) -> Taken:
+        """Take an order in the neutral form; `key` is its `Idempotency-Key`. Raises OrderError.
+
+        `watched`: an operation undoes what it trades too much.
+        """
         queue = self._queue(draft.broker)
         client_id = draft.client_id or self._new_client_id(key)
-        request = self._expressed(queue, lambda: queue.profile.express(draft.terms(client_id)))
+        request = self._expressed(queue, lambda: queue.profile.express(draft.terms(client_id, watched=watched)))
         guard = None
         if draft.price_guard is not None:
             guard = PriceGuard(draft.side, draft.price_guard.reference, draft.price_guard.tolerance)
@@ -124,7 +126,7 @@ class OrderDesk:
         first = (await self.account(first_id)).order
         queue = self._queue(first.broker)
         profile = self._grouping(queue)
-        terms = companion.terms(companion.client_id)
+        terms = companion.terms(companion.client_id, watched=True)
         request = queue.profile.unsigned(profile.companion(first.request, terms, first.broker_order_id))
         order = self._order(queue, Kind.ORDER, companion.client_id, request, queue.settings.ttl_seconds)
         # It was placed along with the first: a look must not take it for an older order of the same client id.
@@ -148,7 +150,7 @@ class OrderDesk:
         queue = self._queue(first.broker)
         if not isinstance(queue.profile, TakesGroups):
             return f"{queue.broker} takes one order at a time"
-        terms = [draft.terms(new_client_id(self._rng)) for draft in (first, *companions)]
+        terms = [draft.terms(new_client_id(self._rng), watched=True) for draft in (first, *companions)]
         try:
             queue.profile.express_group(Group(terms[0], tuple(terms[1:]), link))
         except Inexpressible as error:
@@ -159,8 +161,8 @@ class OrderDesk:
         self, queue: OrderQueue, first: OrderDraft, companions: Sequence[OrderDraft], link: Link
     ) -> Request:
         profile = self._grouping(queue)
-        others = tuple(draft.terms(draft.client_id) for draft in companions)
-        return self._expressed(queue, lambda: profile.express_group(Group(first.terms(first.client_id), others, link)))
+        terms = [draft.terms(draft.client_id, watched=True) for draft in (first, *companions)]
+        return self._expressed(queue, lambda: profile.express_group(Group(terms[0], tuple(terms[1:]), link)))
 
     def _grouping(self, queue: OrderQueue) -> TakesGroups:
         profile = queue.profile
@@ -180,18 +182,28 @@ class OrderDesk:
         return draft.ttl_seconds or usual
 
     def check(self, draft: OrderDraft) -> None:
-        """Whether such an order could be placed, found again and taken back. Raises UnsupportedError."""
+        """Whether such an order could be placed, found again and taken back for an operation.
+
+        Raises UnsupportedError.
+        """
         queue = self._queue(draft.broker)
         client_id = draft.client_id or new_client_id(self._rng)
-        request = self._expressed(queue, lambda: queue.profile.express(draft.terms(client_id)))
+        request = self._expressed(queue, lambda: queue.profile.express(draft.terms(client_id, watched=True)))
         intent = queue.profile.understand(request)
         found_by_id = queue.profile.look(request, intent, self._clock.now) is not None
-        if not found_by_id or queue.profile.cancellation(request) is None:
+        if not found_by_id or queue.profile.cancellation(request, _SOME_ID) is None:
             raise self._unsupported(
                 queue.broker,
-                f"not taken: {queue.broker} cannot look an order up and cancel it by its client id, without which "
+                f"not taken: {queue.broker} cannot look up and cancel an order whose answer is lost, without which "
                 "nothing may depend on it; place single orders there, and see to their protection yourself",
             )
+
+    def can_cancel(self, order: Order) -> bool:
+        """Whether an order that is open, or in its broker's book, is one that can be taken back."""
+        queue = self._queues.get(order.broker)
+        if queue is None:
+            return False
+        return order.state.open or queue.profile.cancellation(order.request, order.broker_order_id) is not None
 
     async def divert(self, broker: str, request: Request, traceparent: bytes | None = None) -> Taken | None:
         """Take a bot's own request, to be signed and sent later; None for one that cannot wait. Raises OrderError."""
@@ -233,7 +245,8 @@ class OrderDesk:
         elif name.startswith(_MOVES):
             await queue.caught_up()
             lane = queue.profile.lane(request)
-            named = (queue.of_client_id(client_id) for client_id in _ids(request, intent))
+            own = [intent.client_id] if intent.client_id and name.startswith("cancel_") else []
+            named = (queue.of_client_id(client_id) for client_id in own or queue.profile.named(request))
             await self._withdraw(queue, [order for order in named if order is not None and lane.covers(order.lane)])
         elif _KINDS.get(name) is Kind.ORDER:
             carried = await self._carried(queue, request, intent)
@@ -273,12 +286,33 @@ class OrderDesk:
             raise EndedError(f"order {order.id} is {order.state}: there is nothing to cancel")
         if await queue.take_back(order, "cancelled before it was sent"):
             return order
-        request = queue.profile.cancellation(order.request)
+        if not order.broker_order_id and queue.profile.cancellation(order.request) is None:
+            order = await self._numbered(queue, order)
+            if order.state is OrderState.CANCELLED:
+                return order
+        request = queue.profile.cancellation(order.request, order.broker_order_id)
         if request is None:
-            raise self._unsupported(order.broker, f"{order.broker} cannot cancel an order by its client id")
+            words = f"not cancelled: {order.broker} has told no id of order {order.id}, and cancels by nothing else"
+            raise self._unsupported(order.broker, words)
         cancel = self._order(queue, Kind.CANCEL, order.client_id, request, queue.settings.ttl_seconds)
         cancel.lane = order.lane
         return (await queue.take(cancel)).order
+
+    async def _numbered(self, queue: OrderQueue, order: Order) -> Order:
+        """The order with the broker's own id of it, waited for while its call is under way. Raises OrderError."""
+        queue.stop_sending(order, "cancelled before it was executed")
+        order = (await self.wait(order.id, _NUMBER_SECONDS, final=False)).order
+        if order.state is OrderState.WORKING and not order.broker_order_id:
+            await queue.look_again(order.id)
+            order = (await self.account(order.id)).order
+        if order.state.final and order.state is not OrderState.CANCELLED and not order.may_have_been_executed:
+            raise EndedError(f"order {order.id} is {order.state}: there is nothing to cancel")
+        if order.state.open:
+            raise UnnumberedError(
+                f"not cancelled: {order.broker} cancels by its own id of an order, and that of {order.id} is not known "
+                f"while it is {order.state}; it is being looked up: cancel it again when it is working"
+            )
+        return order
 
     # Asking
 
@@ -374,7 +408,7 @@ class OrderDesk:
 
     @staticmethod
     def _ttl(queue: OrderQueue, kind: Kind, request: Request) -> float:
-        market = kind is Kind.ORDER and queue.profile.facts(request, None).request.get("type", "").upper() == "MARKET"
+        market = kind is Kind.ORDER and queue.profile.at_market(request)
         return queue.settings.market_ttl_seconds if market else queue.settings.ttl_seconds
 
     def _queue(self, broker: str) -> OrderQueue:
@@ -411,14 +445,6 @@ class _Watch:
         others.discard(self._changed)
         if not others:
             del self._watchers[self._order_id]
-
-
-def _ids(request: Request, intent: Intent) -> list[str]:
-    """The client ids of the orders that a cancel or a change names."""
-    if intent.client_id and intent.endpoint.name.startswith("cancel_"):
-        return [intent.client_id]
-    text = unquote_plus(f"{request.target}&{request.body.decode('latin-1')}")
-    return [word for found in _NAMED.findall(text) for word in _NOT_IN_AN_ID.split(" ".join(found)) if word]
 
 
 def _swept(queue: OrderQueue, name: str, request: Request) -> list[Order]:

@@ -121,7 +121,8 @@ class Doubts:
                 return self._settle(order, _dead(what))
 
     async def _look(self, order: Order, number: int) -> Finding | None:
-        return await self._gateway.look_up(order.request, placed_at=order.created_at, number=number)
+        known = order.broker_order_id
+        return await self._gateway.look_up(order.request, placed_at=order.created_at, number=number, order_id=known)
 
     async def _open(self) -> None:
         """Wait while the broker is away: who is in doubt does not knock, others look whether it is back."""

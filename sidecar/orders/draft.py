@@ -59,8 +59,8 @@ class OrderDraft(BaseModel):
         check_prices(self.type, self.price, self.stop_price)
         return self
 
-    def terms(self, client_id: str) -> OrderTerms:
-        """The order as a profile takes it."""
+    def terms(self, client_id: str, *, watched: bool = False) -> OrderTerms:
+        """The order as a profile takes it; `watched` when it belongs to an operation."""
         return OrderTerms(
             instrument=self.instrument,
             side=self.side,
@@ -72,4 +72,5 @@ class OrderDraft(BaseModel):
             stop_price=self.stop_price,
             time_in_force=self.time_in_force,
             reduce_only=self.reduce_only,
+            watched=watched,
         )

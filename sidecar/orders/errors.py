@@ -38,6 +38,12 @@ class UnsupportedError(OrderError):
     reason = "unsupported"
 
 
+class UnnumberedError(OrderError):
+    """Raised when a broker cancels by its own id alone, and what it calls the order is not known yet."""
+
+    reason = "unsupported"
+
+
 class StoppingError(OrderError):
     """Raised when the sidecar is about to end; nothing was kept of the order."""
 

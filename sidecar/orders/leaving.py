@@ -137,7 +137,7 @@ class Leaving:
         await asyncio.gather(*(self._cancel_one(order) for order in chosen))
 
     async def _cancel_one(self, order: Order) -> None:
-        request = self._profile.cancellation(order.request)
+        request = self._profile.cancellation(order.request, order.broker_order_id)
         if request is not None:
             cancel = await self._sent(Kind.CANCEL, order.client_id, request)
             if cancel is not None and cancel.state in _SETTLED:

@@ -7,7 +7,7 @@ from typing import Final
 from sidecar.brokers.profile import Finding, Profile, Progress
 from sidecar.calls.model import Result
 from sidecar.orders.order import Kind, Order
-from sidecar.wire import Answer, header
+from sidecar.wire import Answer, Request, header
 from sidecar.words import OrderState, Outcome
 
 _ANSWERED: Final = frozenset({Outcome.OK, Outcome.REJECTED})
@@ -34,17 +34,17 @@ class Next:
     """Seconds for which nothing else is worth trying either: it was refused here, before anything was sent."""
 
 
-def after_call(order: Order, result: Result, profile: Profile) -> Next:
-    """The step that the result of an order's call means."""
+def after_call(sent: Request, result: Result, profile: Profile) -> Next:
+    """The step that the result of an order's call means; `sent` is the request as it went out."""
     fate, answer = result.fate, result.answer
     told = fate.header().decode()
     match fate.outcome:
         case Outcome.UNKNOWN:
             return Next(OrderState.IN_DOUBT, told, transmitted=True, doubtful=True)
         case outcome if outcome in _ANSWERED:
-            return _answered(order, answer, profile, told)
+            return _answered(sent, answer, profile, told)
         case Outcome.FATAL:
-            progress = profile.progress(order.request, answer)
+            progress = profile.progress(sent, answer)
             if progress is None and fate.source == "broker":
                 # The key, the signature or the clock: signed anew, the order may be taken.
                 return Next(OrderState.QUEUED, f"not executed: {told}", transmitted=True)
@@ -74,8 +74,8 @@ def found_progress(order: Order, found: Finding, profile: Profile) -> Progress |
     return profile.progress(order.request, found.answer)
 
 
-def _answered(order: Order, answer: Answer, profile: Profile, told: str) -> Next:
-    progress = profile.progress(order.request, answer)
+def _answered(sent: Request, answer: Answer, profile: Profile, told: str) -> Next:
+    progress = profile.progress(sent, answer)
     if progress is None:
         reason = f"{told}; the answer does not say what became of it"
         return Next(OrderState.IN_DOUBT, reason, transmitted=True, doubtful=True)

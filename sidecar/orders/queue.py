@@ -24,6 +24,7 @@ from sidecar.orders.errors import (
     StoppingError,
     UnrecordedError,
 )
+from sidecar.orders.fleeting import Fleeting
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.outcome import Next, found_progress
@@ -39,6 +40,8 @@ _LOOK_SECONDS: Final = 1.0
 _TARGET_SECONDS: Final = 2.0
 """Pause before a cancel that was found not to be executed is sent again."""
 _PROGRESS_SECONDS: Final = 5.0
+_MOST_FOLLOWED: Final = 1000
+"""Working orders that a restart looks through for those at the market."""
 _CATCH_UP_SECONDS: Final = 2.0
 _FINISH_SECONDS: Final = 1.0
 """A disk that is full would be tried for ever: the next start asks the broker instead."""
@@ -85,10 +88,11 @@ class OrderQueue:
         self._carrier = carrier = Carrier(gateway, profile, self._recorder, deadline_seconds, clock)
         self._pump = Pump(gateway, carrier, self._book, settings, arrive=self._arrived, bus=bus, clock=clock, rng=rng)
         self._doubts = Doubts(gateway, profile, settings.doubt_seconds, settle=self._settled, clock=clock)
+        self._fleeting = Fleeting(self.look_again, clock)
         self._takes: set[asyncio.Task[Any]] = set()
         self._recalls: dict[str, asyncio.Task[bool]] = {}
         self._chores: set[asyncio.Task[Any]] = set()
-        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._looks: dict[str, asyncio.Task[bool]] = {}
         self._unsaved: dict[str, Order] = {}
         """What a look has told and the disk is about to know."""
         self._stopping = False
@@ -101,6 +105,9 @@ class OrderQueue:
         Before anybody can hand in or cancel an order: one that came in meanwhile would be taken over a second time.
         """
         self._recorder.counts[OrderState.WORKING] = await self._ledger.working(self.broker)
+        wanted = Wanted(brokers=(self.broker,), states=(OrderState.WORKING,), most=_MOST_FOLLOWED)
+        for order in await self._ledger.select(wanted):
+            self._follow(order)
         for order in await self._ledger.open_orders(self.broker):
             self._recorder.found(order)
             self._book.add(order)
@@ -166,6 +173,7 @@ class OrderQueue:
         """Cut short what is still under way, and write down what became of it; only after `wind_down`."""
         await self._pump.finish(_FINISH_SECONDS)
         await self._doubts.stop()
+        await self._fleeting.stop()
         if self._chores:
             await asyncio.wait(self._chores, timeout=_FINISH_SECONDS)
         for chore in self._chores:
@@ -337,28 +345,47 @@ class OrderQueue:
         """The broker tells by itself that something has happened to an open order."""
         self._doubts.hurry(order.id)
 
-    async def look_again(self, order_id: str) -> None:
-        """Ask the broker how far a working order is, and record it; nothing happens where that cannot be found out."""
+    async def look_again(self, order_id: str) -> bool:
+        """Ask the broker how far a working order is, and record it; tells whether asking once more makes sense.
+
+        Nothing happens where that cannot be found out.
+        """
         look = self._looks.get(order_id)
         if look is None:
             look = self._looks[order_id] = self._chore(self._look_again(order_id))
             look.add_done_callback(lambda _: self._looks.pop(order_id, None))
-        await asyncio.shield(look)
+        return await asyncio.shield(look)
 
-    async def _look_again(self, order_id: str) -> None:
+    async def _look_again(self, order_id: str) -> bool:
         order = await self._ledger.find(order_id)
         if order is None or order.state is not OrderState.WORKING:
-            return
-        with suppress(Unanswered, LookupImpossible):
-            found = await self._gateway.look_up(order.request, placed_at=order.created_at, number=1)
-            told = None if found is None else found_progress(order, found, self.profile)
-            if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
-                step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
-                self._unsaved[order_id] = order
-                try:
-                    await self._recorder.enter_and_save(order, step)
-                finally:
-                    del self._unsaved[order_id]
+            return False
+        try:
+            found = await self._gateway.look_up(
+                order.request,
+                placed_at=order.created_at,
+                number=1,
+                order_id=order.broker_order_id,
+                routine=not self._gateway.tells_of_orders,  # whom a stream has told wants to know what is, not what was
+            )
+        except Unanswered:
+            return True
+        except LookupImpossible:
+            return False
+        told = None if found is None else found_progress(order, found, self.profile)
+        if told is not None and found is not None and (told.state, told.detail) != (order.state, order.reason):
+            step = Next(told.state, told.detail, told.broker_order_id, found.answer, filled=told.filled)
+            self._unsaved[order_id] = order
+            try:
+                await self._recorder.enter_and_save(order, step)
+            finally:
+                del self._unsaved[order_id]
+        return not order.state.final
+
+    def _follow(self, order: Order) -> None:
+        """An order at the market ends by itself, and soon, whether anybody asks for it or not."""
+        if order.kind is Kind.ORDER and order.state is OrderState.WORKING and self.profile.at_market(order.request):
+            self._fleeting.take(order.id)
 
     def reading(self) -> OrdersReading:
         """How many orders are in each state, and for how long the oldest has waited."""
@@ -393,6 +420,7 @@ class OrderQueue:
     def _forget(self, order: Order) -> None:
         """The disk knows how it ended, and whoever asks is told from there."""
         self._book.remove(order)
+        self._follow(order)
         if order.kind is Kind.CANCEL and order.state is OrderState.CANCELLED:
             self._chore(self._look_at_target(order))
 

@@ -263,3 +263,18 @@ LANES = [
 @pytest.mark.parametrize(("profile", "request_", "lane"), LANES)
 def test_a_request_s_lane_is_its_account_and_instrument(profile: Any, request_: Request, lane: Lane) -> None:
     assert profile.lane(request_) == lane
+
+
+NAMED = [
+    (USDM, query("DELETE", "/fapi/v1/order", symbol="BTCUSDT", origClientOrderId="a:b"), ["a:b"]),
+    (USDM, query("DELETE", "/fapi/v1/batchOrders", symbol="BTCUSDT", origClientOrderIdList='["a","b"]'), ["a", "b"]),
+    (SPOT, form("POST", "/api/v3/order/cancelReplace", cancelOrigClientOrderId="a", newClientOrderId="b"), ["a"]),
+    (OANDA, Request("PUT", "/v3/accounts/1/orders/@my%2Fid/cancel", ()), ["my/id"]),
+    (OANDA, Request("PUT", "/v3/accounts/1/orders/7/cancel", ()), []),
+    (GENERIC, query("DELETE", "/orders", client_id="a"), []),
+]
+
+
+@pytest.mark.parametrize(("profile", "request_", "ids"), NAMED)
+def test_a_cancel_or_a_change_names_orders_by_their_client_ids(profile: Any, request_: Request, ids: list[str]) -> None:
+    assert list(profile.named(request_)) == ids

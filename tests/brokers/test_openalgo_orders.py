@@ -9,7 +9,7 @@ import pytest
 from sidecar.brokers.openalgo import OpenAlgo
 from sidecar.brokers.profile import Finding, Inexpressible, Lane, Look, OrderTerms, Progress
 from sidecar.wire import Answer, Request
-from sidecar.words import OrderState, OrderType, Outcome, Side, TimeInForce
+from sidecar.words import Effect, OrderState, OrderType, Outcome, Side, TimeInForce
 from tests.brokers.support import answer, body
 
 PROFILE = OpenAlgo()
@@ -170,6 +170,37 @@ def test_an_order_in_doubt_cannot_be_looked_up_nor_cancelled_by_anything_of_ours
 
     assert PROFILE.look(request, PROFILE.understand(request), lambda: 0.0) is None
     assert PROFILE.cancellation(request) is None
+
+
+def test_an_order_whose_id_is_known_is_asked_for_and_cancelled_by_it() -> None:
+    request = PROFILE.express(terms())
+    cancel = PROFILE.cancellation(request, "7")
+    assert cancel is not None
+    assert (cancel.target, json.loads(cancel.body)) == (
+        "/api/v1/cancelorder",
+        {"strategy": "broker-sidecar", "orderid": "7"},
+    )
+    assert PROFILE.cancellation(cancel, "7") is None
+    assert PROFILE.understand(cancel).effect is Effect.REDUCES_RISK
+
+    look = PROFILE.look(request, PROFILE.understand(request), lambda: 0.0, "7")
+    assert look is not None
+    assert next(look).target == "/api/v1/orderstatus"
+    with pytest.raises(StopIteration) as end:
+        look.send(success(data={"orderid": "7", "order_status": "complete"}))
+    assert end.value.value.progress == Progress(OrderState.FILLED, "7", "complete")
+
+
+@pytest.mark.parametrize(("changes", "why"), [({}, "nothing may depend"), ({"reduce_only": True}, "closes every")])
+def test_an_operation_is_told_why_it_cannot_be_kept(changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(Inexpressible, match=why):
+        PROFILE.express(terms(watched=True, **changes))
+
+
+def test_only_market_orders_end_by_themselves() -> None:
+    limit = terms(type=OrderType.LIMIT, price=Decimal(700))
+    assert PROFILE.at_market(PROFILE.express(terms()))
+    assert not PROFILE.at_market(PROFILE.express(limit))
 
 
 def test_a_smart_order_in_doubt_cannot_be_looked_up_either() -> None:

@@ -19,6 +19,8 @@ from tests.brokers.support import body
 PROJECTX = ProjectX()
 ORDER = {"accountId": 465, "contractId": "CON.F.US.DA6.M25", "type": 2, "side": 1, "size": 1}
 TERMS = OrderTerms("CON.F.US.EP.U25", Side.BUY, OrderType.LIMIT, Decimal(2), "mine", "465", Decimal("6900.250"))
+CLOSE = replace(TERMS, type=OrderType.MARKET, side=Side.SELL, price=None, reduce_only=True)
+"""Closes a long position of two contracts, or as much of it."""
 
 
 def post(path: str, payload: Any = None) -> Request:
@@ -337,7 +339,7 @@ def test_a_stop_sells_at_the_market() -> None:
     ("change", "why"),
     [
         ({"type": OrderType.TAKE_PROFIT, "price": None, "stop_price": Decimal(7000)}, "no take-profit"),
-        ({"reduce_only": True}, "closeContract"),
+        ({"reduce_only": True}, "under /v1/operations"),
         ({"time_in_force": TimeInForce.IOC}, "time in force"),
         ({"quantity": Decimal("1.5")}, "whole contracts"),
         ({"client_id": "two words"}, "client id does not fit"),
@@ -359,8 +361,69 @@ def test_what_is_kept_of_a_request_holds_no_secret() -> None:
     assert (login.target, login.body) == ("/api/Auth/loginKey", b"")
 
 
-def test_an_order_is_cancelled_by_no_tag_and_priced_by_no_request() -> None:
-    assert PROJECTX.cancellation(PROJECTX.express(TERMS)) is None
+@pytest.mark.parametrize("terms", [TERMS, CLOSE], ids=["an order", "a close"])
+def test_an_order_is_cancelled_by_its_number_and_by_nothing_else(terms: OrderTerms) -> None:
+    cancel = PROJECTX.cancellation(PROJECTX.express(terms), "9056")
+    assert cancel is not None
+    assert (cancel.target, json.loads(cancel.body)) == ("/api/Order/cancel", {"accountId": 465, "orderId": 9056})
+    assert PROJECTX.cancellation(cancel, "9056") is None
+    for number in ("", "none", "٣"):
+        assert PROJECTX.cancellation(PROJECTX.express(terms), number) is None
+
+
+def test_an_operation_gets_its_stop_and_its_target_as_plain_orders() -> None:
+    exits = replace(TERMS, side=Side.SELL, price=None, reduce_only=True, watched=True)
+    stop = replace(exits, type=OrderType.STOP, stop_price=Decimal("6880.25"))
+    target = replace(stop, type=OrderType.TAKE_PROFIT)
+    told = [json.loads(PROJECTX.express(terms).body) for terms in (stop, target)]
+    assert [(one["type"], one["stopPrice"], one["limitPrice"]) for one in told] == [
+        (4, 6880.25, None),
+        (1, None, 6880.25),
+    ]
+
+
+def test_only_market_orders_and_closes_end_by_themselves() -> None:
+    at_market = replace(TERMS, type=OrderType.MARKET, price=None)
+    assert [PROJECTX.at_market(PROJECTX.express(terms)) for terms in (at_market, CLOSE, TERMS)] == [True, True, False]
+    assert not PROJECTX.at_market(post("Order/cancel", {}))
+
+
+def fitted(held: list[dict[str, Any]], terms: OrderTerms) -> Request | str:
+    """What is sent to close a position, or why nothing is."""
+    fit = PROJECTX.fit(PROJECTX.unsigned(PROJECTX.express(terms)))
+    assert fit is not None
+    question = next(fit)
+    assert (question.target, json.loads(question.body)) == ("/api/Position/searchOpen", {"accountId": 465})
+    with pytest.raises(StopIteration) as end:
+        fit.send(said(0, positions=held))
+    found: Request | str = end.value.value
+    return found
+
+
+def held(size: int, kind: int = 1, contract: str = "CON.F.US.EP.U25") -> dict[str, Any]:
+    return {"contractId": contract, "type": kind, "size": size}
+
+
+def test_a_position_is_closed_in_part_or_as_a_whole() -> None:
+    part, whole = fitted([held(5)], CLOSE), fitted([held(7, contract="CON.F.US.MES.U25"), held(2)], CLOSE)
+    assert isinstance(part, Request)
+    assert isinstance(whole, Request)
+    there = {"accountId": 465, "contractId": "CON.F.US.EP.U25"}
+    assert (part.target, json.loads(part.body)) == ("/api/Position/partialCloseContract", there | {"size": 2})
+    assert (whole.target, json.loads(whole.body)) == ("/api/Position/closeContract", there)
+
+
+@pytest.mark.parametrize("positions", [[], [held(1)], [held(2, kind=2)], [held(2, contract="CON.F.US.MES.U25")]])
+def test_a_position_that_is_not_there_is_not_closed(positions: list[dict[str, Any]]) -> None:
+    assert "2 are to be closed" in str(fitted(positions, CLOSE))
+
+
+@pytest.mark.parametrize("path", ["Order/place", "Position/partialCloseContract", "Position/closeContract"])
+def test_nothing_is_asked_before_what_a_bot_sends_itself(path: str) -> None:
+    assert PROJECTX.fit(post(path, ORDER)) is None
+
+
+def test_an_order_is_priced_by_no_request() -> None:
     assert PROJECTX.price_request(TERMS) is None
     assert PROJECTX.told_price(TERMS, said(0)) is None
 
@@ -371,6 +434,11 @@ def test_an_order_is_cancelled_by_no_tag_and_priced_by_no_request() -> None:
         ("Order/place", said(0, orderId=9056), OrderState.WORKING, "9056", "accepted"),
         ("Order/place", said(2, orderId=9057), OrderState.REJECTED, "9057", "OrderRejected"),
         ("Order/cancel", said(0), OrderState.CANCELLED, "7", ""),
+        ("Order/cancel", said(2), OrderState.REJECTED, "7", "OrderNotFound"),
+        ("Order/cancel", said(3), OrderState.REJECTED, "7", "Rejected"),
+        ("Position/partialCloseContract", said(0), OrderState.WORKING, "", "accepted"),
+        ("Position/partialCloseContract", said(5), OrderState.REJECTED, "", "InvalidCloseSize"),
+        ("Position/closeContract", said(5), OrderState.REJECTED, "", "OrderRejected"),
     ],
 )
 def test_an_answer_tells_how_far_the_order_is(
@@ -387,7 +455,7 @@ def test_an_answer_tells_how_far_the_order_is(
         ("Order/place", said(6)),
         ("Order/place", Answer(200, (), said(2).body.replace(b"null", b'"The customTag is in use."'))),
         ("Order/place", Answer(502, (), b"<html>")),
-        ("Order/cancel", said(2)),
+        ("Order/cancel", said(5)),
         ("Order/search", said(0, orders=[])),
     ],
 )

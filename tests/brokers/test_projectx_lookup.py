@@ -1,14 +1,15 @@
 """A ProjectX order in doubt: what is asked, and how a finding becomes the answer that was lost."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from sidecar.brokers.profile import Finding, Look
+from sidecar.brokers.profile import Finding, Look, OrderTerms, Progress
 from sidecar.brokers.projectx import ProjectX
 from sidecar.wire import Answer, Request
-from sidecar.words import OrderState, Outcome
+from sidecar.words import OrderState, OrderType, Outcome, Side
 
 PROJECTX = ProjectX()
 BEARER = ((b"Authorization", b"Bearer mine"), (b"User-Agent", b"bot"))
@@ -143,6 +144,87 @@ def test_a_time_without_an_offset_is_utc() -> None:
 )
 def test_an_order_that_cannot_be_named_is_not_looked_for(request_: Request) -> None:
     assert PROJECTX.look(request_, PROJECTX.understand(request_), lambda: EIGHT) is None
+
+
+# Orders whose number is known, and closes
+
+
+def by(request: Request, order_id: str = "", **told_: Any) -> tuple[Request, Finding | None]:
+    """What a look with the broker's own number asks, and what it makes of the answer."""
+    look = PROJECTX.look(request, PROJECTX.understand(request), lambda: EIGHT, order_id)
+    assert look is not None
+    question = next(look)
+    with pytest.raises(StopIteration) as end:
+        look.send(told(**told_))
+    found: Finding | None = end.value.value
+    return question, found
+
+
+def test_an_order_is_asked_for_by_its_number_once_that_is_known() -> None:
+    question, found = by(PLACED, "36598", order={**FOUND, "fillVolume": 1})
+    assert (question.target, json.loads(question.body)) == ("/api/Order/searchById", {"accountId": 1, "orderId": 36598})
+    assert found is not None
+    assert found.progress == Progress(OrderState.FILLED, "36598", "Filled 1", Decimal(1))
+
+
+def test_a_resting_order_is_found_among_the_open_ones_or_else_by_its_number() -> None:
+    resting = post("Order/place", {**ORDER, "type": 1})
+    question, found = by(resting, "36598", orders=[{**FOUND, "status": 1, "fillVolume": 0}])
+    assert (question.target, json.loads(question.body)) == ("/api/Order/searchOpen", {"accountId": 1})
+    assert found is not None
+    assert found.status == "Open"
+
+    look = PROJECTX.look(resting, PROJECTX.understand(resting), lambda: EIGHT, "36598")
+    assert look is not None
+    next(look)
+    assert look.send(told(orders=[{**FOUND, "id": 1}])).target == "/api/Order/searchById"
+
+
+def test_what_traded_of_a_cancelled_order_is_told() -> None:
+    _, found = by(PLACED, "36598", order={**FOUND, "status": 3, "fillVolume": 2})
+    assert found is not None
+    assert found.progress == Progress(OrderState.CANCELLED, "36598", "Cancelled 2", Decimal(2))
+
+
+def test_another_number_settles_nothing() -> None:
+    assert by(PLACED, "36599", order=FOUND)[1] is None
+
+
+def closing() -> Request:
+    terms = OrderTerms("CON.F.US.EP.U25", Side.SELL, OrderType.MARKET, Decimal(1), "bs-1", "1", reduce_only=True)
+    return PROJECTX.unsigned(PROJECTX.express(terms))
+
+
+CLOSED = {**FOUND, "customTag": None, "type": 2, "side": 1, "size": 1}
+
+
+def test_a_close_is_the_one_untagged_market_order_of_its_size_and_side() -> None:
+    question, found = by(closing(), orders=[FOUND, CLOSED])
+    assert question.target == "/api/Order/search"
+    assert found is not None
+    assert found.status == "Filled"
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        [],
+        [CLOSED, {**CLOSED, "id": 36599}],
+        [{**CLOSED, "side": 0}],
+        [{**CLOSED, "size": 2}],
+        [{**CLOSED, "type": 1}],
+        [{**CLOSED, "customTag": "a bot's own"}],
+        [{**CLOSED, "contractId": "CON.F.US.MES.U25"}],
+        [{**CLOSED, "creationTimestamp": "2027-01-15T07:59:50+00:00"}],
+    ],
+)
+def test_what_may_be_another_order_is_not_taken_for_the_close(orders: list[dict[str, Any]]) -> None:
+    assert by(closing(), orders=orders)[1] is None
+
+
+def test_a_bots_own_close_is_not_looked_for() -> None:
+    own = post("Position/partialCloseContract", {"accountId": 1, "contractId": "CON.F.US.EP.U25", "size": 1})
+    assert PROJECTX.look(own, PROJECTX.understand(own), lambda: EIGHT) is None
 
 
 # Cancels

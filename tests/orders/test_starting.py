@@ -100,12 +100,12 @@ def test_a_fault_in_a_look_does_not_end_the_search_for_an_order(
         gateway, taken = shop.bench.gateway, await shop.place()
         right = gateway.look_up
 
-        async def faulty(request: Request, *, placed_at: float, number: int) -> object:
+        async def faulty(request: Request, *, placed_at: float, number: int, order_id: str) -> object:
             nonlocal looks
             looks += 1
             if looks == 1:
                 raise KeyError
-            return await right(request, placed_at=placed_at, number=number)
+            return await right(request, placed_at=placed_at, number=number, order_id=order_id)
 
         monkeypatch.setattr(gateway, "look_up", faulty)
         return (await shop.settled(taken)).order.state

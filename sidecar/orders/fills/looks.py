@@ -22,7 +22,7 @@ _log = logging.getLogger("sidecar.orders")
 class Looks:
     """The looks at one broker's orders; `look` asks the broker about one."""
 
-    def __init__(self, look: Callable[[str], Awaitable[None]], clock: Clock) -> None:
+    def __init__(self, look: Callable[[str], Awaitable[object]], clock: Clock) -> None:
         self._look = look
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE)

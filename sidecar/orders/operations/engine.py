@@ -213,6 +213,11 @@ class OperationEngine:
             raise RefusedError(
                 "not begun: there is no carried order to cancel; GET /v1/orders lists those that are known"
             )
+        if not any(self._desk.can_cancel(order) for order in orders):
+            raise RefusedError(
+                f"not begun: {draft.broker} has told no id of these orders, and cancels by nothing else; "
+                "cancel them there"
+            )
         return [_foreign(f"order{number}", Role.ORDER, order, now) for number, order in enumerate(orders, 1)]
 
     async def _replaced(self, draft: ModificationDraft, now: float) -> Leg:

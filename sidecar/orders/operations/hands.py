@@ -7,7 +7,14 @@ from sidecar.brokers.groups import Link
 from sidecar.clock import Clock
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import ConflictError, OrderError, StoppingError, UnknownOrderError, UnsupportedError
+from sidecar.orders.errors import (
+    ConflictError,
+    OrderError,
+    StoppingError,
+    UnknownOrderError,
+    UnnumberedError,
+    UnsupportedError,
+)
 from sidecar.orders.ledger import Wanted
 from sidecar.orders.operations.companions import bring
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
@@ -17,6 +24,8 @@ from sidecar.words import OrderState
 
 SETTLING_SECONDS: Final = 60.0
 """A broker that has said that an order is cancelled is believed after so long, though it shows the order as open."""
+_JUST_SECONDS: Final = 5.0
+"""What was planned so recently was decided on what is known now, however old the operation is."""
 _OPENING: Final = frozenset({Role.ENTRY, Role.FIRST, Role.SECOND, Role.CLOSE})
 """What must not be sent long after it was asked for."""
 _BOOKED: Final = frozenset({OrderState.WORKING, OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
@@ -39,7 +48,7 @@ class Hands:
             return True
         if leg.comes_with:
             return await bring(self, operation, leg)
-        stale = leg.role in _OPENING and not fresh
+        stale = leg.role in _OPENING and not fresh and self.clock.now() - leg.planned_at > _JUST_SECONDS
         undone = bool(operation.record.unwinding) and leg.role not in _UNDOING
         if stale or undone:
             wanted = Wanted(brokers=(operation.broker,), client_ids=(leg.terms.client_id,))
@@ -63,7 +72,7 @@ class Hands:
     async def _place(self, operation: Operation, leg: Leg, terms: OrderDraft) -> Taken:
         trace = operation.record.traceparent.encode() or None
         if leg.link is None:
-            return await self.desk.place(terms, trace)
+            return await self.desk.place(terms, trace, watched=True)
         companions = [other.terms for other in operation.companions(leg) if other.terms is not None]
         return await self.desk.place_group(terms, companions, leg.link, trace)
 
@@ -100,6 +109,10 @@ class Hands:
             carrier = await self.desk.cancel(leg.order_id)
         except StoppingError:
             raise
+        except UnnumberedError as error:  # no attempt: it will be known what to cancel, or that there is nothing
+            leg.cancels -= 1
+            leg.cancelled_at, leg.reason = self.clock.now(), str(error)
+            return
         except OrderError as error:
             leg.cancelled_at, leg.reason = self.clock.now(), str(error)
             return

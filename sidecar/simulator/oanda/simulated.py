@@ -1,15 +1,14 @@
 """OANDA as a simulator serves it: routes, limits, and its own words for the faults."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from types import MappingProxyType
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sidecar.clock import Clock, SystemClock
-from sidecar.simulator.control import Executed
 from sidecar.simulator.faults import CannedAnswer, Fault, FaultKind
+from sidecar.simulator.frame import Frame
 from sidecar.simulator.oanda import accounts_api, market_api, orders_api, transactions_api
 from sidecar.simulator.oanda.calls import refuse
 from sidecar.simulator.oanda.errors import bad_request
@@ -43,7 +42,7 @@ _CANNED: Mapping[FaultKind, CannedAnswer] = MappingProxyType(
 )
 
 
-class OandaBroker:
+class OandaBroker(Frame[Exchange, Limits]):
     """The OANDA v20 REST API over simulated accounts; deterministic under a seed and a clock.
 
     Args:
@@ -62,8 +61,7 @@ class OandaBroker:
         clock: Clock | None = None,
     ) -> None:
         rules, clock = rules or Rules(), clock or SystemClock()
-        self.exchange = Exchange(accounts, rules, clock, seed)
-        self._limits = Limits(rules, clock)
+        super().__init__(Exchange(accounts, rules, clock, seed), Limits(rules, clock))
 
     @property
     def name(self) -> str:
@@ -83,26 +81,9 @@ class OandaBroker:
         """OANDA's own words for a fault that is an answer; `None` where it has none."""
         return _CANNED.get(fault.kind)
 
-    def executed(self) -> Executed:
-        """What truly stands, or stood, in the books; see `Exchange.executed`."""
-        return self.exchange.executed()
-
-    def set_price(self, symbol: str, price: Decimal) -> None:
-        """Put the middle of a quote at `price`; `KeyError` for an instrument that is not traded."""
-        self.exchange.set_price(symbol, price)
-
     def set_halted(self, symbol: str, *, halted: bool) -> None:
         """Halt or reopen trading in an instrument; `KeyError` for one that is not traded."""
         self.exchange.set_halted(symbol, halted=halted)
-
-    def set_clock_offset(self, seconds: float) -> None:
-        """Let the broker's clock run ahead of the true time."""
-        self.exchange.set_clock_offset(seconds)
-
-    def reset(self) -> None:
-        """Begin anew with empty books and limits."""
-        self.exchange.reset()
-        self._limits.reset()
 
     def _limit(self) -> Middleware:
         @web.middleware

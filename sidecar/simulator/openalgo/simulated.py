@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from types import MappingProxyType
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sidecar.clock import Clock, SystemClock
-from sidecar.simulator.control import Executed
 from sidecar.simulator.faults import CannedAnswer, Fault, FaultKind
+from sidecar.simulator.frame import Frame
 from sidecar.simulator.openalgo import errors, reading
 from sidecar.simulator.openalgo.api import ORDERS, OWN, READS, Call, Endpoint
 from sidecar.simulator.openalgo.book import Account
@@ -41,7 +40,7 @@ _CANNED: Mapping[FaultKind, CannedAnswer] = MappingProxyType(
 )
 
 
-class OpenAlgoBroker:
+class OpenAlgoBroker(Frame[Exchange, Limits]):
     """OpenAlgo's REST API over simulated accounts; deterministic under a clock.
 
     Args:
@@ -60,13 +59,13 @@ class OpenAlgoBroker:
         clock: Clock | None = None,
     ) -> None:
         self._rules, self._clock = rules or Rules(), clock or SystemClock()
-        self.exchange = Exchange(accounts or (Account(),), self._clock)
-        self._limits = Limits(
+        limits = Limits(
             self._clock,
             orders=self._rules.orders_per_second,
             smart_orders=self._rules.smart_orders_per_second,
             others=self._rules.others_per_second,
         )
+        super().__init__(Exchange(accounts or (Account(),), self._clock), limits)
 
     @property
     def name(self) -> str:
@@ -87,14 +86,6 @@ class OpenAlgoBroker:
         """OpenAlgo's words for a fault that is an answer; `None` where it has none."""
         return _CANNED.get(fault.kind)
 
-    def executed(self) -> Executed:
-        """What truly stands, or stood, in the books."""
-        return self.exchange.executed()
-
-    def set_price(self, symbol: str, price: Decimal) -> None:
-        """Put the middle of a quote at `price`; the symbol is `NSE:SBIN`, `KeyError` for one that is not traded."""
-        self.exchange.set_price(symbol, price)
-
     def log_out(self) -> None:
         """Let the login at the backing broker expire, until `log_in`."""
         self.exchange.logged_out = True
@@ -102,15 +93,6 @@ class OpenAlgoBroker:
     def log_in(self) -> None:
         """Log in at the backing broker, as a person does each morning."""
         self.exchange.logged_out = False
-
-    def set_clock_offset(self, seconds: float) -> None:
-        """Let the broker's clock run ahead of the true time."""
-        self.exchange.set_clock_offset(seconds)
-
-    def reset(self) -> None:
-        """Begin anew with empty books and limits."""
-        self.exchange.reset()
-        self._limits.reset()
 
     def _order(self, answer: Endpoint) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:

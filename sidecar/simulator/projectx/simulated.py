@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from types import MappingProxyType
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sidecar.clock import Clock, SystemClock
-from sidecar.simulator.control import Executed
 from sidecar.simulator.faults import CannedAnswer, Fault, FaultKind
+from sidecar.simulator.frame import Frame
 from sidecar.simulator.projectx import accounts_api, market_api, orders_api
 from sidecar.simulator.projectx.errors import code
 from sidecar.simulator.projectx.exchange import Exchange, Rules, UserSpec
@@ -30,7 +29,7 @@ _CANNED: Mapping[FaultKind, CannedAnswer] = MappingProxyType(
 )
 
 
-class ProjectXBroker:
+class ProjectXBroker(Frame[Exchange, Limits]):
     """The gateway's REST API over simulated accounts; deterministic under a seed and a clock.
 
     Args:
@@ -49,8 +48,7 @@ class ProjectXBroker:
         clock: Clock | None = None,
     ) -> None:
         rules, clock = rules or Rules(), clock or SystemClock()
-        self.exchange = Exchange(users, rules, clock, seed)
-        self._limits = Limits(rules, clock)
+        super().__init__(Exchange(users, rules, clock, seed), Limits(rules, clock))
 
     @property
     def name(self) -> str:
@@ -74,26 +72,9 @@ class ProjectXBroker:
             return _ambiguous(fault)
         return _CANNED.get(fault.kind)
 
-    def executed(self) -> Executed:
-        """What truly stands, or stood, in the books; see `Exchange.executed`."""
-        return self.exchange.executed()
-
-    def set_price(self, symbol: str, price: Decimal) -> None:
-        """Put a contract's last price at `price`; `KeyError` for a contract that does not exist."""
-        self.exchange.set_price(symbol, price)
-
     def set_open(self, symbol: str, *, is_open: bool) -> None:
         """Open or close trading in a contract; `KeyError` for one that does not exist."""
         self.exchange.set_open(symbol, is_open=is_open)
-
-    def set_clock_offset(self, seconds: float) -> None:
-        """Let the broker's clock run ahead of the true time; far enough, and every token has expired."""
-        self.exchange.set_clock_offset(seconds)
-
-    def reset(self) -> None:
-        """Begin anew with empty books, limits and sessions."""
-        self.exchange.reset()
-        self._limits.reset()
 
     def _limit(self) -> Middleware:
         @web.middleware
