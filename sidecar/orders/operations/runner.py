@@ -97,8 +97,7 @@ class Runner:
     async def settle(self, reason: str) -> None:
         """Write down that it has been undone by other hands; only when `run` has ended. Raises StoreError."""
         changed = self.operation.copied()
-        changed.state, changed.record.reason = OperationState.ROLLED_BACK, reason
-        await self._write(changed, [Step(self._clock.now(), "unwind", reason)])
+        await self._end(changed, End(OperationState.ROLLED_BACK, reason), Step(self._clock.now(), "unwind", reason))
 
     async def run(self) -> None:
         """Until the operation has ended, or the sidecar ends."""
@@ -265,9 +264,9 @@ class Runner:
         await self._hands.cancel(leg, changed.record.traceparent.encode() or None)
         await self._write(changed, [])
 
-    async def _end(self, changed: Operation, move: End) -> None:
+    async def _end(self, changed: Operation, move: End, *steps: Step) -> None:
         changed.state, changed.record.reason = move.state, move.reason
-        await self._write(changed, [])
+        await self._write(changed, list(steps))
         self._bus.emit(traced(changed, "ended", self._clock.now()))
         if changed.record.recoveries:
             result = "succeeded" if move.state in _GOOD else "failed"
