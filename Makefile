@@ -52,5 +52,9 @@ reference: ## write what is generated: the JSON Schema, metrics, errors, the das
 	@$(bin)/python -m helm.generate
 	@$(bin)/python -m sidecar.alerting.reference
 
+pictures: ## draw the boards and sidecar top for the docs; needs Node.js and Chromium, and takes six minutes
+	@scripts/setup test
+	@$(bin)/python -m dashboards.pictures $(ARGS)
+
 clean: ## remove everything that was made
 	@rm -rf .venv .venv-posture .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -6,7 +6,7 @@ from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import Column, lines, number, rows
 from dashboards.queries import BROKER, FAILED, IN_RANGE, SIDECAR, Query
-from dashboards.words import DARK_RED, ORANGE, RED, YELLOW
+from dashboards.words import DARK_RED, GREEN, ORANGE, OUTCOME, RED, SEVERITY, YELLOW, overspent
 
 _OURS = 'alertname=~"Sidecar.*", alertname!~".*Watchdog", namespace=~"$namespace"'
 _LABELS = ("alertname", "severity", "bot", "broker", "error_type")
@@ -69,8 +69,10 @@ def _budget() -> Line:
         number(
             "Error budget left",
             "percentunit",
-            "What is left of the failures that the objective allows in the shown time. Below 0 it is overspent.",
+            "What is left of the failures that the objective allows in the shown time. Overspent: there were more.",
             Query(f"1 - ({_failed_share(IN_RANGE)}) / (1 - $objective)", "{{broker}}"),
+            mappings=[overspent()],
+            steps=[(0, GREEN)],
         ),
     )
 
@@ -89,8 +91,9 @@ def _burn() -> Line:
             "Failures by outcome",
             "reqps",
             "What uses the budget.",
-            Query(BROKER.rate("sidecar_calls_total", "broker, outcome", FAILED) + " > 0", "{{broker}} {{outcome}}"),
+            Query(BROKER.moving("sidecar_calls_total", "outcome", FAILED), "{{outcome}}"),
             stacked=True,
+            colours=OUTCOME,
         ),
     )
 
@@ -102,15 +105,16 @@ def _errors() -> Line:
             "Errors by type",
             "ops",
             "Errors as the sidecar names them.",
-            Query(SIDECAR.rate("sidecar_errors_total", "broker, error_type") + " > 0", "{{broker}} {{error_type}}"),
+            Query(SIDECAR.moving("sidecar_errors_total", "broker, error_type"), "{{broker}} {{error_type}}"),
             stacked=True,
         ),
         lines(
             "Errors by severity",
             "ops",
             "critical pages, error is reported, warning and info are only logged.",
-            Query(SIDECAR.rate("sidecar_errors_total", "severity"), "{{severity}}"),
+            Query(SIDECAR.moving("sidecar_errors_total", "severity"), "{{severity}}"),
             stacked=True,
+            colours=SEVERITY,
         ),
     )
 
@@ -125,7 +129,7 @@ def _unresolved() -> Line:
             "Each kind of error that happened or is not resolved.",
             ["error_type", "broker", "severity"],
             [
-                Column("Unresolved", errors, steps=[(1, ORANGE)]),
+                Column("Unresolved", f"{errors} > 0", steps=[(1, ORANGE)]),
                 Column("Times", f"{times} > 0", steps=[(1, YELLOW), (10, ORANGE), (100, RED)]),
             ],
         ),
@@ -140,7 +144,7 @@ def _notifications() -> Line:
             "ops",
             "sent, throttled or aggregated to spare people, or failed.",
             Query(
-                SIDECAR.rate("sidecar_notifications_total", "channel, result"),
+                SIDECAR.moving("sidecar_notifications_total", "channel, result"),
                 "{{channel}} {{result}}",
             ),
             stacked=True,
@@ -149,7 +153,7 @@ def _notifications() -> Line:
             "Notifications in the shown time",
             "short",
             "By severity and result.",
-            Query(SIDECAR.rise("sidecar_notifications_total", "severity, result"), "{{severity}} {{result}}"),
+            Query(SIDECAR.rise("sidecar_notifications_total", "severity, result") + " > 0", "{{severity}} {{result}}"),
         ),
         number(
             "Not delivered",

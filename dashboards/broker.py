@@ -6,7 +6,7 @@ from dashboards import words
 from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import lines, number, timeline
-from dashboards.queries import BROKER, FAILED, Query, share
+from dashboards.queries import BROKER, FAILED, Query, share_of_some
 from dashboards.trading import verdict
 from dashboards.words import ORANGE, RED, YELLOW
 
@@ -118,10 +118,10 @@ def _breakers() -> Line:
             "short",
             "Changes of breakers' states and why, in each step of the graph.",
             Query(
-                BROKER.rise(
-                    "sidecar_breaker_transitions_total", "broker, group, to_state, reason", window="$__rate_interval"
-                )
-                + " > 0",
+                BROKER.steps(
+                    "sidecar_breaker_transitions_total",
+                    "broker, group, to_state, reason",
+                ),
                 "{{broker}} {{group}} to {{to_state}}: {{reason}}",
             ),
         ),
@@ -139,12 +139,13 @@ def _next() -> Line:
                 BROKER.seconds_until("sidecar_breaker_next_probe_timestamp_seconds", "broker, group"),
                 "{{broker}} {{group}}",
             ),
+            none="all are closed",
         ),
         number(
             "Breakers run by hand",
             "short",
             "Breakers that do not act by their measurements: forced by a person, or only watching (shadow).",
-            Query(BROKER.sum("sidecar_breaker_mode", "mode", 'mode!="auto"'), "{{mode}}"),
+            Query(BROKER.sum("sidecar_breaker_mode", "mode", 'mode!="auto"') + " > 0", "{{mode}}"),
             steps=[(1, YELLOW)],
         ),
         number(
@@ -158,7 +159,7 @@ def _next() -> Line:
             "Changes of condition",
             "short",
             "How often the broker's condition changed in the shown time, and to what.",
-            Query(BROKER.rise("sidecar_broker_state_transitions_total", "to_state"), "to {{to_state}}"),
+            Query(BROKER.rise("sidecar_broker_state_transitions_total", "to_state") + " > 0", "to {{to_state}}"),
         ),
     )
 
@@ -177,7 +178,10 @@ def _levels() -> Line:
             "short",
             "Changes of the level and where they led, in each step of the graph.",
             Query(
-                BROKER.rise("sidecar_degradation_transitions_total", "broker, level", window="$__rate_interval"),
+                BROKER.steps(
+                    "sidecar_degradation_transitions_total",
+                    "broker, level",
+                ),
                 "{{broker}} to {{level}}",
             ),
         ),
@@ -185,7 +189,7 @@ def _levels() -> Line:
             "Cached reads",
             "reqps",
             "Reads at endpoints whose answers are remembered, by where the answer came from.",
-            Query(BROKER.rate("sidecar_cache_reads_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_cache_reads_total", "broker, result"), "{{broker}} {{result}}"),
         ),
         lines(
             "Size of the cache",
@@ -197,24 +201,25 @@ def _levels() -> Line:
 
 
 def _calls() -> Line:
-    calls = BROKER.rate("sidecar_calls_total", "broker, endpoint")
+    calls, asked = (count("sidecar_calls_total", "broker, endpoint") for count in (BROKER.rate, BROKER.moving))
     failed = BROKER.rate("sidecar_calls_total", "broker, endpoint", FAILED)
     return line(
         9,
-        lines("Rate by endpoint", "reqps", "Calls that went back to the bot.", Query(calls, "{{broker}} {{endpoint}}")),
+        lines("Rate by endpoint", "reqps", "Calls that went back to the bot.", Query(asked, "{{broker}} {{endpoint}}")),
         lines(
             "Failed share by endpoint",
             "percentunit",
             "Share of calls that ended as transient, unknown, maintenance, banned or rate limited.",
-            Query(share(failed, calls), "{{broker}} {{endpoint}}"),
+            Query(share_of_some(failed, calls), "{{broker}} {{endpoint}}"),
             top=1,
         ),
         lines(
             "Calls by outcome",
             "reqps",
             "How the calls ended. Only unknown leaves open whether the broker executed it.",
-            Query(BROKER.rate("sidecar_calls_total", "outcome"), "{{outcome}}"),
+            Query(BROKER.moving("sidecar_calls_total", "outcome"), "{{outcome}}"),
             stacked=True,
+            colours=words.OUTCOME,
         ),
     )
 
@@ -246,20 +251,20 @@ def _own() -> Line:
             "Answered by the sidecar itself",
             "reqps",
             "Calls that the sidecar answered in the broker's place, and why. All but unknown say: not executed.",
-            Query(BROKER.rate("sidecar_own_answers_total", "broker, reason") + " > 0", "{{broker}} {{reason}}"),
+            Query(BROKER.moving("sidecar_own_answers_total", "broker, reason"), "{{broker}} {{reason}}"),
             stacked=True,
         ),
         lines(
             "Answered by their idempotency key",
             "reqps",
             "Calls that came a second time with the same Idempotency-Key, and were not sent again.",
-            Query(BROKER.rate("sidecar_idempotent_calls_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_idempotent_calls_total", "broker, result"), "{{broker}} {{result}}"),
         ),
         lines(
             "Logins",
             "ops",
             "Logins at the broker with the sidecar's own keys. Without a session no order can be sent.",
-            Query(BROKER.rate("sidecar_logins_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_logins_total", "broker, result"), "{{broker}} {{result}}"),
         ),
     )
 
@@ -271,8 +276,9 @@ def _attempts() -> Line:
             "Attempts by outcome",
             "reqps",
             "Transmissions to the broker. More attempts than calls are retries.",
-            Query(BROKER.rate("sidecar_attempts_total", "outcome"), "{{outcome}}"),
+            Query(BROKER.moving("sidecar_attempts_total", "outcome"), "{{outcome}}"),
             stacked=True,
+            colours=words.OUTCOME,
         ),
         lines(
             "Attempt duration, 99 %",
@@ -294,14 +300,14 @@ def _retries() -> Line:
             "Retries by reason",
             "reqps",
             "Attempts that failed and were followed by another.",
-            Query(BROKER.rate("sidecar_retries_total", "broker, reason") + " > 0", "{{broker}} {{reason}}"),
+            Query(BROKER.moving("sidecar_retries_total", "broker, reason"), "{{broker}} {{reason}}"),
             stacked=True,
         ),
         lines(
             "Retries denied, and why",
             "reqps",
             "Attempts that failed and got no other. unsafe: it may have been executed, and a resend could double it.",
-            Query(BROKER.rate("sidecar_retries_denied_total", "broker, why") + " > 0", "{{broker}} {{why}}"),
+            Query(BROKER.moving("sidecar_retries_denied_total", "broker, why"), "{{broker}} {{why}}"),
             stacked=True,
         ),
     )
@@ -317,10 +323,11 @@ def _budget() -> Line:
             Query(BROKER.sum("sidecar_retry_budget_remaining", "broker"), "{{broker}}"),
         ),
         lines(
-            "Looks at orders in doubt",
+            "Orders looked up",
             "ops",
-            "The sidecar asked the broker what became of an order. Not found proves nothing: it may only be late.",
-            Query(BROKER.rate("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
+            "The sidecar asked the broker about an order: one in doubt, or one of an operation that it watches. Not "
+            "found proves nothing: it may only be late.",
+            Query(BROKER.moving("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
         ),
     )
 
@@ -357,7 +364,7 @@ def _streams() -> Line:
             "Messages",
             "short",
             "Messages (lines) a second that came.",
-            Query(BROKER.rate("sidecar_stream_messages_total", "broker, stream"), "{{broker}} {{stream}}"),
+            Query(BROKER.moving("sidecar_stream_messages_total", "broker, stream"), "{{broker}} {{stream}}"),
         ),
         lines(
             "Time since the last message",
@@ -386,12 +393,12 @@ def _stream_ends() -> Line:
             "Streams that ended",
             "ops",
             "By reason. lost: it broke or fell silent; bot_left: the bot hung up; unneeded: nothing can fill any more.",
-            Query(BROKER.rate("sidecar_stream_closures_total", by), legend),
+            Query(BROKER.moving("sidecar_stream_closures_total", by), legend),
         ),
         lines(
             "Streams opened again",
             "ops",
             "By why the one before ended.",
-            Query(BROKER.rate("sidecar_stream_reconnects_total", by), legend),
+            Query(BROKER.moving("sidecar_stream_reconnects_total", by), legend),
         ),
     )

@@ -7,7 +7,7 @@ from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import Column, lines, number, rows, timeline
 from dashboards.queries import BROKER, FAILED, IN_RANGE, JOB, PER_STEP, SIDECAR, Query, named, share
-from dashboards.trading import verdict
+from dashboards.trading import next_try, verdict
 from dashboards.words import ORANGE, RED, YELLOW
 
 _PAIR = "bot, broker"
@@ -27,6 +27,7 @@ def board() -> Dashboard:
 
 def _numbers() -> Line:
     verdicts = verdict()
+    lasting = SIDECAR.select("sidecar_errors_unresolved", 'severity=~"critical|error"')
     return line(
         4,
         number(
@@ -61,9 +62,9 @@ def _numbers() -> Line:
         number(
             "Unresolved errors",
             "short",
-            "Kinds of error that still happen, of any severity.",
-            Query(SIDECAR.sum("sidecar_errors_unresolved")),
-            steps=[(1, YELLOW)],
+            "Kinds of critical errors and errors that are not over, by bot and broker.",
+            Query(f"count({lasting} > 0) or vector(0)"),
+            steps=[(1, ORANGE)],
         ),
     )
 
@@ -77,22 +78,22 @@ def _who() -> Line:
     openings = BROKER.select("sidecar_breaker_transitions_total", 'to_state="open"')
     columns = [
         Column("Can trade", named(verdict(), _PAIR), words=words.TRADING, width=240),
+        Column("Tried again in", named(next_try(), _PAIR), "s"),
         Column("Calls", named(calls, _PAIR), "reqps"),
         Column("Failed", named(share(failed, calls), _PAIR), "percentunit", steps=[(0.01, YELLOW), (0.1, RED)]),
         Column("Fullest limit", named(limit, _PAIR), "percentunit", steps=[(0.8, YELLOW), (0.95, RED)]),
         Column(
-            "Breaker openings",
+            "Openings",
             named(f"sum by (job, instance, broker) (increase({openings}[{IN_RANGE}]))", _PAIR),
             "short",
         ),
-        Column("Under way", named(BROKER.select("sidecar_calls_in_flight"), _PAIR), "short"),
     ]
     return line(
         10,
         rows(
             "Who can trade",
             "Every bot and broker, the worst first. Click a bot for the reasons. Failed: transient, unknown, "
-            "maintenance, banned and rate limited calls.",
+            "maintenance, banned and rate limited calls. Openings: of breakers, in the shown time.",
             ["bot", "broker"],
             columns,
             link="sidecar-broker",
@@ -133,7 +134,7 @@ def _versions() -> Line:
     info = SIDECAR.select("sidecar_info")
     started = f"{SIDECAR.select('process_start_time_seconds')} * on (job, instance) group_left (bot, version) {info}"
     return line(
-        7,
+        6,
         rows(
             "Sidecars",
             "What runs for whom, the youngest first: the sidecar's version and the moment of its start.",

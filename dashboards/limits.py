@@ -7,12 +7,13 @@ from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import bars, lines, number, timeline
 from dashboards.queries import BROKER, PER_STEP, Query, named
-from dashboards.words import ORANGE, RED, YELLOW
+from dashboards.words import GREEN, ORANGE, RED, YELLOW
 
 _LIMIT = "broker, limit"
 _LEGEND = "{{broker}} {{limit}}"
 _LONGEST = 3600
 """Seconds from which on a forecast reads as "not soon"; most are +Inf, which no axis can show."""
+_NOT_SOON = {_LONGEST: words.Word("not soon", GREEN)}
 
 
 def board() -> Dashboard:
@@ -57,6 +58,9 @@ def _now() -> Line:
             "Time until each limit is used up at the present rate. A full bar is an hour or more, or never.",
             Query(_soon(), _LEGEND),
             top=_LONGEST,
+            words=_NOT_SOON,
+            steps=[(60, YELLOW), (600, GREEN)],
+            bad=RED,
         ),
     )
 
@@ -76,12 +80,13 @@ def _gate() -> Line:
             "Time until a shut gate opens again.",
             Query(BROKER.seconds_until("sidecar_rate_limit_gate_opening_timestamp_seconds", "broker"), "{{broker}}"),
             steps=[(0, RED)],
+            none="open",
         ),
         number(
             "Closures",
             "short",
             "How often the gate was shut in the shown time: by 429 (rate limited) or 418 (banned).",
-            Query(BROKER.rise("sidecar_rate_limit_gate_closures_total", "outcome"), "{{outcome}}"),
+            Query(BROKER.rise("sidecar_rate_limit_gate_closures_total", "outcome") + " > 0", "{{outcome}}"),
             steps=[(1, ORANGE)],
         ),
         number(
@@ -122,13 +127,14 @@ def _forecast() -> Line:
             "s",
             "Time until each limit is used up at the present rate; an hour means an hour or more, or never.",
             Query(_soon(), _LEGEND),
+            top=_LONGEST,
         ),
         lines(
             "Warning share crossed",
             "short",
             "How often a limit's use rose above its warning share, in each step of the graph.",
             Query(
-                BROKER.rise("sidecar_rate_limit_threshold_crossings_total", f"{_LIMIT}, direction", window=PER_STEP),
+                BROKER.steps("sidecar_rate_limit_threshold_crossings_total", f"{_LIMIT}, direction"),
                 f"{_LEGEND} {{{{direction}}}}",
             ),
         ),
@@ -150,7 +156,7 @@ def _users() -> Line:
             "Attempts by endpoint",
             "reqps",
             "What is asked for. Retries count like any other request.",
-            Query(BROKER.rate("sidecar_attempts_total", "broker, endpoint"), "{{broker}} {{endpoint}}"),
+            Query(BROKER.moving("sidecar_attempts_total", "broker, endpoint"), "{{broker}} {{endpoint}}"),
             stacked=True,
         ),
     )
@@ -174,7 +180,9 @@ def _waits() -> Line:
             "Calls that had to wait",
             "reqps",
             "By priority: cancels go first, market data last.",
-            Query(BROKER.rate("sidecar_rate_limit_wait_seconds_count", "broker, priority"), "{{broker}} {{priority}}"),
+            Query(
+                BROKER.moving("sidecar_rate_limit_wait_seconds_count", "broker, priority"), "{{broker}} {{priority}}"
+            ),
             stacked=True,
         ),
     )
@@ -194,7 +202,7 @@ def _queue() -> Line:
             "reqps",
             "Calls refused because a limit or a closed gate would have kept them past their deadline; never sent.",
             Query(
-                BROKER.rate("sidecar_rate_limit_rejections_total", "broker, group, priority") + " > 0",
+                BROKER.moving("sidecar_rate_limit_rejections_total", "broker, group, priority"),
                 "{{broker}} {{group}} {{priority}}",
             ),
             stacked=True,

@@ -29,7 +29,7 @@ def under_way() -> Line:
             "ops",
             "How operations ended.",
             Query(
-                BROKER.rate("sidecar_operation_results_total", "broker, type, result") + " > 0",
+                BROKER.moving("sidecar_operation_results_total", "broker, type, result"),
                 "{{broker}} {{type}} {{result}}",
             ),
             stacked=True,
@@ -46,13 +46,13 @@ def steps() -> Line:
             "Steps of operations",
             "ops",
             "What was done for operations: plan and cancel come from the sidecar, progress from the broker.",
-            Query(BROKER.rate("sidecar_operation_steps_total", "broker, step") + " > 0", "{{broker}} {{step}}"),
+            Query(BROKER.moving("sidecar_operation_steps_total", "broker, step"), "{{broker}} {{step}}"),
         ),
         lines(
             "Operations in trouble",
             "ops",
             "Operations that were tried again, undone or resumed after a restart, and how they ended.",
-            Query(BROKER.rate("sidecar_operation_recoveries_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_operation_recoveries_total", "broker, result"), "{{broker}} {{result}}"),
         ),
         lines(
             "Operations begun",

@@ -6,8 +6,8 @@ from dashboards import operations
 from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import lines, number
-from dashboards.queries import BROKER, SIDECAR, Query
-from dashboards.words import ORANGE, RED, YELLOW
+from dashboards.queries import BROKER, SIDECAR, Query, named
+from dashboards.words import ORANGE, ORDER, RED, YELLOW
 
 _PASSED = 'endpoint=~".*order.*|close_.*"'
 """Endpoints that place, change or take back orders, in every profile's words."""
@@ -62,7 +62,7 @@ def _now() -> Line:
             "Refused",
             "short",
             "Orders that were not taken in the shown time, and why. The bot was told at once.",
-            Query(BROKER.rise("sidecar_order_refusals_total", "reason"), "{{reason}}"),
+            Query(BROKER.rise("sidecar_order_refusals_total", "reason") + " > 0", "{{reason}}"),
             steps=[(1, YELLOW)],
         ),
         widths=(5, 5, 5, 5, 4),
@@ -76,8 +76,9 @@ def _carried() -> Line:
             "Orders by state",
             "short",
             "How far the orders are that are not done with.",
-            Query(BROKER.sum("sidecar_orders_carried", "broker, state"), "{{broker}} {{state}}"),
+            Query(BROKER.sum("sidecar_orders_carried", "state"), "{{state}}"),
             stacked=True,
+            colours=ORDER,
         ),
         lines(
             "Age of the oldest waiting order",
@@ -95,14 +96,15 @@ def _ended() -> Line:
             "Orders by result",
             "ops",
             "How the orders ended.",
-            Query(BROKER.rate("sidecar_orders_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_orders_total", "result"), "{{result}}"),
             stacked=True,
+            colours=ORDER,
         ),
         lines(
             "Refused orders by reason",
             "ops",
             "Orders that were not taken: the bot keeps them, nothing was sent.",
-            Query(BROKER.rate("sidecar_order_refusals_total", "broker, reason"), "{{broker}} {{reason}}"),
+            Query(BROKER.moving("sidecar_order_refusals_total", "broker, reason"), "{{broker}} {{reason}}"),
             stacked=True,
         ),
     )
@@ -116,7 +118,7 @@ def _passed() -> Line:
             "reqps",
             "What became of orders, changes and cancels that the bot sent through the sidecar.",
             Query(
-                BROKER.rate("sidecar_calls_total", "broker, endpoint, outcome", _PASSED) + " > 0",
+                BROKER.moving("sidecar_calls_total", "broker, endpoint, outcome", _PASSED),
                 "{{broker}} {{endpoint}} {{outcome}}",
             ),
             stacked=True,
@@ -135,7 +137,7 @@ def _passed() -> Line:
             "Repeated with the same idempotency key",
             "reqps",
             "Calls that came again and were not sent again. in_doubt: the first one may have been executed.",
-            Query(BROKER.rate("sidecar_idempotent_calls_total", "broker, result"), "{{broker}} {{result}}"),
+            Query(BROKER.moving("sidecar_idempotent_calls_total", "broker, result"), "{{broker}} {{result}}"),
         ),
     )
 
@@ -151,16 +153,20 @@ def _doubt() -> Line:
             steps=[(0.5, RED)],
         ),
         lines(
-            "Reconciliation",
+            "Looked up at the broker",
             "ops",
-            "Looks at orders in doubt: found, not found (which proves nothing yet), or no usable answer.",
-            Query(BROKER.rate("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
+            "Orders in doubt, and those of operations that are watched: found, not found (which proves nothing yet), "
+            "or no usable answer.",
+            Query(BROKER.moving("sidecar_order_lookups_total", "broker, result"), "{{broker}} {{result}}"),
         ),
         lines(
             "Not retried, because unsafe",
             "reqps",
             "Attempts that may have been executed: they were looked up instead of being sent again.",
-            Query(BROKER.rate("sidecar_retries_denied_total", "broker, endpoint", 'why="unsafe"')),
+            Query(
+                BROKER.moving("sidecar_retries_denied_total", "broker, endpoint", 'why="unsafe"'),
+                "{{broker}} {{endpoint}}",
+            ),
         ),
         widths=(6, 9, 9),
     )
@@ -182,7 +188,7 @@ def _store() -> Line:
             "Time of the newest write",
             "s",
             "How long the disk took. Every order waits for it.",
-            Query(SIDECAR.most("sidecar_store_commit_seconds", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.most("sidecar_store_commit_seconds", "job, instance"), "bot"), "{{bot}}"),
         ),
     )
 
@@ -194,12 +200,12 @@ def _disk() -> Line:
             "Writes that wait",
             "short",
             "Writes that wait for the disk. A slow disk makes orders slow.",
-            Query(SIDECAR.sum("sidecar_store_queued_writes", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("sidecar_store_queued_writes", "job, instance"), "bot"), "{{bot}}"),
         ),
         lines(
             "Size of the state file",
             "bytes",
             "Grows with the orders that are kept.",
-            Query(SIDECAR.sum("sidecar_store_file_bytes", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("sidecar_store_file_bytes", "job, instance"), "bot"), "{{bot}}"),
         ),
     )

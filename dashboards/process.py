@@ -6,7 +6,7 @@ from dashboards import words
 from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import lines, number, timeline
-from dashboards.queries import SIDECAR, Query
+from dashboards.queries import PER_STEP, SIDECAR, Query, named
 from dashboards.words import ORANGE, RED, YELLOW
 
 
@@ -36,15 +36,15 @@ def _now() -> Line:
             Query(f"count by (version) ({SIDECAR.select('sidecar_info')})", "{{version}}"),
         ),
         number(
-            "Up since",
+            "Youngest process",
             "s",
-            "The youngest process' age.",
+            "How long ago it was started.",
             Query(f"min(time() - {SIDECAR.select('process_start_time_seconds')})"),
         ),
         number(
-            "Start",
+            "Slowest start",
             "s",
-            "The slowest start: from the first room opened to readiness. Loading the program comes before it.",
+            "From the first room opened to readiness. Loading the program comes before it.",
             Query(SIDECAR.most("sidecar_start_duration_seconds")),
             steps=[(5, YELLOW), (20, ORANGE)],
         ),
@@ -79,7 +79,10 @@ def _states() -> Line:
             "State over time",
             "Waiting: no broker can be traded with, and it goes on by itself. Error: a person is needed.",
             words.OPERATIONAL,
-            Query(SIDECAR.code("sidecar_operational_state", words.OPERATIONAL_CODES, "instance"), "{{instance}}"),
+            Query(
+                named(SIDECAR.code("sidecar_operational_state", words.OPERATIONAL_CODES, "job, instance"), "bot"),
+                "{{bot}}",
+            ),
         ),
         timeline(
             "Start-up checks over time",
@@ -98,7 +101,7 @@ def _changes() -> Line:
             "short",
             "Changes of what the sidecars do, in each step of the graph.",
             Query(
-                SIDECAR.rise("sidecar_operational_state_transitions_total", "to_state", window="$__rate_interval"),
+                SIDECAR.rise("sidecar_operational_state_transitions_total", "to_state", window=PER_STEP),
                 "to {{to_state}}",
             ),
         ),
@@ -106,7 +109,13 @@ def _changes() -> Line:
             "Reloads",
             "short",
             "Times the configuration was read anew, in each step of the graph; refused: the old one stays.",
-            Query(SIDECAR.rise("sidecar_reloads_total", "result", window="$__rate_interval"), "{{result}}"),
+            Query(
+                SIDECAR.steps(
+                    "sidecar_reloads_total",
+                    "result",
+                ),
+                "{{result}}",
+            ),
         ),
     )
 
@@ -118,15 +127,15 @@ def _costs() -> Line:
             "CPU",
             "percentunit",
             "Share of one core.",
-            Query(SIDECAR.rate("process_cpu_seconds_total", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.rate("process_cpu_seconds_total", "job, instance"), "bot"), "{{bot}}"),
         ),
         lines(
             "Overhead, 99 %",
             "s",
             "Time inside the sidecar that was neither the broker's nor a deliberate wait. The dots lead to traces.",
             Query(
-                SIDECAR.quantile(0.99, "sidecar_overhead_seconds", "instance"),
-                "{{instance}}",
+                named(SIDECAR.quantile(0.99, "sidecar_overhead_seconds", "job, instance"), "bot"),
+                "{{bot}}",
                 exemplars=True,
             ),
         ),
@@ -134,7 +143,7 @@ def _costs() -> Line:
             "Calls under way",
             "short",
             "Calls that were under way at each moment.",
-            Query(SIDECAR.sum("sidecar_calls_in_flight", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("sidecar_calls_in_flight", "job, instance"), "bot"), "{{bot}}"),
         ),
     )
 
@@ -146,26 +155,27 @@ def _memory() -> Line:
             "Memory",
             "bytes",
             "Memory in use.",
-            Query(SIDECAR.sum("process_resident_memory_bytes", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("process_resident_memory_bytes", "job, instance"), "bot"), "{{bot}}"),
         ),
         lines(
             "Open files and connections",
-            "short",
-            "Descriptors in use, and how many are allowed.",
-            Query(SIDECAR.sum("process_open_fds", "instance"), "{{instance}} open"),
-            Query(SIDECAR.sum("process_max_fds", "instance"), "{{instance}} allowed"),
+            "percentunit",
+            "Descriptors in use, as a share of those that are allowed.",
+            Query(
+                named(f"{SIDECAR.select('process_open_fds')} / {SIDECAR.select('process_max_fds')}", "bot"), "{{bot}}"
+            ),
         ),
         lines(
             "Event loop lag, 99 %",
             "s",
             "How late the event loop comes back to what is due: while something blocks it, every call waits.",
-            Query(SIDECAR.quantile(0.99, "sidecar_event_loop_lag_seconds", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.quantile(0.99, "sidecar_event_loop_lag_seconds", "job, instance"), "bot"), "{{bot}}"),
         ),
         lines(
             "Garbage collections",
             "ops",
-            "By generation. Many of generation 2 cost latency.",
-            Query(SIDECAR.rate("python_gc_collections_total", "instance, generation"), "{{instance}} {{generation}}"),
+            "Of all chosen sidecars. Many of generation 2 cost latency.",
+            Query(SIDECAR.rate("python_gc_collections_total", "generation"), "generation {{generation}}"),
         ),
     )
 
@@ -177,13 +187,13 @@ def _door() -> Line:
             "Turned away",
             "reqps",
             "Requests turned away before they reached a broker: no such broker, too large, a browser, no token …",
-            Query(SIDECAR.rate("sidecar_refused_requests_total", "listener, reason"), "{{listener}} {{reason}}"),
+            Query(SIDECAR.moving("sidecar_refused_requests_total", "listener, reason"), "{{listener}} {{reason}}"),
         ),
         lines(
             "Open streams",
             "short",
             "Streams that are relayed now, which hold two connections each, and the sidecar's own.",
-            Query(SIDECAR.sum("sidecar_streams_open", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("sidecar_streams_open", "job, instance"), "bot"), "{{bot}}"),
         ),
     )
 
@@ -195,14 +205,17 @@ def _audit() -> Line:
             "Audit lines",
             "ops",
             "Lines written, and writes that failed.",
-            Query(SIDECAR.rate("sidecar_audit_lines_total", "instance"), "{{instance}} lines"),
-            Query(SIDECAR.rate("sidecar_audit_write_failures_total", "instance"), "{{instance}} failed writes"),
+            Query(named(SIDECAR.rate("sidecar_audit_lines_total", "job, instance"), "bot"), "{{bot}} lines"),
+            Query(
+                named(SIDECAR.moving("sidecar_audit_write_failures_total", "job, instance"), "bot"),
+                "{{bot}} failed writes",
+            ),
         ),
         lines(
             "Audit events lost, over time",
             "ops",
             "Events that did not find room in the audit log's queue.",
-            Query(SIDECAR.rate("sidecar_audit_dropped_events_total", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.moving("sidecar_audit_dropped_events_total", "job, instance"), "bot"), "{{bot}}"),
         ),
     )
 
@@ -214,13 +227,16 @@ def _audit_queue() -> Line:
             "Audit events that wait",
             "short",
             "Events that wait to be written. A queue that grows means a disk that is too slow.",
-            Query(SIDECAR.sum("sidecar_audit_queued_events", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.sum("sidecar_audit_queued_events", "job, instance"), "bot"), "{{bot}}"),
         ),
         lines(
             "Time since the last audit write",
             "s",
             "A quiet bot writes rarely; a busy one always.",
-            Query(SIDECAR.seconds_since("sidecar_audit_last_write_timestamp_seconds", "instance"), "{{instance}}"),
+            Query(
+                named(SIDECAR.seconds_since("sidecar_audit_last_write_timestamp_seconds", "job, instance"), "bot"),
+                "{{bot}}",
+            ),
         ),
     )
 
@@ -232,13 +248,13 @@ def _telemetry() -> Line:
             "Spans",
             "ops",
             "Spans for the trace collector: exported, failed (the collector did not take them) or dropped.",
-            Query(SIDECAR.rate("sidecar_spans_total", "result"), "{{result}}"),
+            Query(SIDECAR.moving("sidecar_spans_total", "result"), "{{result}}"),
             stacked=True,
         ),
         lines(
             "Failed subscribers",
             "ops",
             "Events that a subscriber failed to handle.",
-            Query(SIDECAR.rate("sidecar_telemetry_failures_total", "instance"), "{{instance}}"),
+            Query(named(SIDECAR.moving("sidecar_telemetry_failures_total", "job, instance"), "bot"), "{{bot}}"),
         ),
     )

@@ -35,6 +35,14 @@ class Scope:
         """A counter's rise a second, summed by these labels."""
         return f"{_over('sum', by)} (rate({self.select(metric, where)}[{PER_STEP}]))"
 
+    def moving(self, metric: str, by: str, where: str = "") -> str:
+        """A counter's rise a second, without the series that stood still all the shown time: most do."""
+        return f"{self.rate(metric, by, where)} and {self.rise(metric, by, where)} > 0"
+
+    def steps(self, metric: str, by: str, where: str = "") -> str:
+        """How much a counter rose in each step of the graph, likewise without what stood still."""
+        return f"{self.rise(metric, by, where, PER_STEP)} and {self.rise(metric, by, where)} > 0"
+
     def rise(self, metric: str, by: str = "", where: str = "", window: str = IN_RANGE) -> str:
         """How much a counter rose in the shown time, or in another window."""
         return f"{_over('sum', by)} (increase({self.select(metric, where)}[{window}]))"
@@ -79,6 +87,11 @@ BROKER: Final = Scope(f'{SIDECAR.labels}, broker=~"$broker"')
 def share(part: str, whole: str) -> str:
     """A part of a whole; 0 where there is no whole, because a bot that makes no calls has no failures."""
     return f"{part} / ({whole} > 0) or {whole} * 0"
+
+
+def share_of_some(part: str, whole: str) -> str:
+    """A part of a whole, where there is a whole: most of a broker's endpoints are never asked."""
+    return f"{part} / ({whole} > 0)"
 
 
 def named(expression: str, by: str) -> str:

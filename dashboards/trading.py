@@ -11,8 +11,11 @@ def verdict() -> str:
     """The code of `words.TRADING` for each sidecar and broker."""
     reasons = (
         _silent(),
-        f"{_condition('banned')} * 6",
-        f"{_condition('maintenance')} * 5",
+        f"{_not_ready()} * 9",
+        f"{_condition('banned')} * 8",
+        f"{_condition('maintenance')} * 7",
+        f"{_level('emergency')} * 6",
+        f"{_level('read_only')} * 5",
         f"{BROKER.select('sidecar_rate_limit_gate_shut')} * 4",
         f"{_orders_breaker('open|forced_open')} * 3",
         f"{_orders_breaker('half_open')} * 2",
@@ -21,14 +24,35 @@ def verdict() -> str:
     return f"max by ({_ADDRESS}) ({' or '.join(reasons)})"
 
 
+def next_try() -> str:
+    """Seconds until what keeps orders back is tried again, where that is known."""
+    is_away = BROKER.select("sidecar_broker_state", 'state=~"maintenance|banned"')
+    away = f"sum by ({_ADDRESS}) ({is_away}) == 1"
+    moments = (
+        BROKER.select("sidecar_rate_limit_gate_opening_timestamp_seconds"),
+        BROKER.select("sidecar_breaker_next_probe_timestamp_seconds", 'group="orders"'),
+        f"{BROKER.select('sidecar_broker_next_probe_timestamp_seconds')} and on ({_ADDRESS}) {away}",
+    )
+    return " or ".join(f"(max by ({_ADDRESS}) ({moment}) - time() > 0)" for moment in moments)
+
+
 def _condition(state: str) -> str:
     return BROKER.select("sidecar_broker_state", f'state="{state}"')
+
+
+def _level(level: str) -> str:
+    return BROKER.select("sidecar_degradation_level", f'level="{level}"')
+
+
+def _not_ready() -> str:
+    # Without a label of its own it would be taken for the gate's series, and `or` would leave it out.
+    return f'label_replace({BROKER.select("sidecar_new_risk_held")}, "state", "held", "", "")'
 
 
 def _silent() -> str:
     """A sidecar that is not reached any more has no states left, so that it takes those it had."""
     known = f"last_over_time({_condition('ok')}[{IN_RANGE}])"
-    return f"({known} * 0 + 7 and on (job, instance) up{{{JOB}}} == 0)"
+    return f"({known} * 0 + 10 and on (job, instance) up{{{JOB}}} == 0)"
 
 
 def _orders_breaker(states: str) -> str:

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardRangeMapOptions,
+    RangeMap,
+    ValueMap,
+    ValueMappingResult,
+)
 
 GREEN: Final = "green"
 BLUE: Final = "blue"
@@ -13,6 +18,8 @@ ORANGE: Final = "orange"
 RED: Final = "red"
 DARK_RED: Final = "dark-red"
 PURPLE: Final = "purple"
+NO_COLOUR: Final = "transparent"
+"""What is well needs no colour where much is shown side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +37,12 @@ TRADING: Final[Words] = {
     2: Word("trying: breaker half open", YELLOW),
     3: Word("no: breaker open", RED),
     4: Word("no: rate limited", ORANGE),
-    5: Word("no: maintenance", BLUE),
-    6: Word("no: banned", DARK_RED),
-    7: Word("no: sidecar does not answer", PURPLE),
+    5: Word("no: read only", YELLOW),
+    6: Word("no: emergency", DARK_RED),
+    7: Word("no: maintenance", BLUE),
+    8: Word("no: banned", DARK_RED),
+    9: Word("no: not ready", ORANGE),
+    10: Word("no: sidecar does not answer", PURPLE),
 }
 """Whether a new order would be sent."""
 
@@ -70,8 +80,51 @@ READINESS: Final[Words] = {
     4: Word("error", RED),
 }
 
+OUTCOME: Final[Mapping[str, str]] = {
+    "ok": GREEN,
+    "rejected": "super-light-blue",
+    "rate_limited": ORANGE,
+    "banned": DARK_RED,
+    "maintenance": BLUE,
+    "transient": YELLOW,
+    "unknown": RED,
+    "fatal": PURPLE,
+}
+"""Always the same colour, on every board."""
+
+ORDER: Final[Mapping[str, str]] = {
+    "accepted": "super-light-blue",
+    "queued": YELLOW,
+    "sending": BLUE,
+    "in_doubt": RED,
+    "working": "light-green",
+    "filled": GREEN,
+    "rejected": ORANGE,
+    "cancelled": "super-light-purple",
+    "expired": "dark-yellow",
+    "dead": DARK_RED,
+}
+
+SEVERITY: Final[Mapping[str, str]] = {"critical": RED, "error": ORANGE, "warning": YELLOW, "info": BLUE}
+
 GATE: Final[Words] = {0: Word("open", GREEN), 1: Word("shut", RED)}
 INTACT: Final[Words] = {0: Word("broken", RED), 1: Word("intact", GREEN)}
+
+
+def overspent() -> RangeMap:
+    """Less than nothing, in words."""
+    result = ValueMappingResult(text="overspent", color=RED, index=0)
+    return RangeMap(DashboardRangeMapOptions(from_val=None, to=-1e-9, result=result))
+
+
+def coloured(texts: Mapping[str, str]) -> ValueMap:
+    """Texts that keep their words, and get colours."""
+    return ValueMap(
+        options={
+            text: ValueMappingResult(text=text, color=colour, index=index)
+            for index, (text, colour) in enumerate(texts.items())
+        }
+    )
 
 
 def mapping(words: Words) -> ValueMap:

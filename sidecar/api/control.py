@@ -276,7 +276,7 @@ def _summary(reading: BrokerReading) -> BrokerSummary:
         profile=reading.profile,
         condition=reading.condition.state,
         degradation=reading.degradation.level,
-        can_trade=reading.condition.can_trade and reading.degradation.level not in _NO_NEW_RISK,
+        can_trade=reading.condition.can_trade and not reading.held and reading.degradation.level not in _NO_NEW_RISK,
         gate=reading.gate.outcome if reading.gate.shut else "open",
         breakers_not_closed=[breaker.group for breaker in reading.breakers if breaker.state not in _HEALTHY],
         in_flight=reading.in_flight,

@@ -97,6 +97,7 @@ class Gateway:
         self._shared = Sharing(self._ask_calmly, clock)
         self._pipeline = Pipeline(self._parts())
         self._held: Refusal | None = None
+        self._held_why = ""
         self._cache = Cache(name, settings.cache, profile, restraint, bus=bus, clock=clock)
         self._run = self._entrance()
         self._limiter.hold_back_market_data(restraint.market_data_share)
@@ -271,10 +272,11 @@ class Gateway:
         """
         message = f"{self.name}: no new risk is taken on before the start-up checks have passed: {why}"
         self._held = Refusal(RefusalKind.NOT_READY, message, retry_after)
+        self._held_why = why
 
     def release(self) -> None:
         """Take new risk on again."""
-        self._held = None
+        self._held, self._held_why = None, ""
 
     # For orders that the sidecar itself carries
 
@@ -442,6 +444,7 @@ class Gateway:
             degradation=self._restraint.reading(),
             cache=self._cache.reading(),
             streams=tuple(sorted(name for name, count in self._streams.items() if count > 0)),
+            held=self._held_why,
         )
 
     def reset_breakers(self, group: str | None, reason: str) -> None:

@@ -14,7 +14,8 @@ from sidecar.words import BreakerState, DegradationLevel
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OPEN: Final = frozenset({BreakerState.OPEN, BreakerState.FORCED_OPEN})
-_NO_NEW_RISK: Final = frozenset({DegradationLevel.READ_ONLY, DegradationLevel.EMERGENCY})
+NO_NEW_RISK: Final = frozenset({DegradationLevel.READ_ONLY, DegradationLevel.EMERGENCY})
+"""Levels at which no new order is sent."""
 _QUIET: Final = frozenset({BreakerState.CLOSED})
 
 Row = tuple[str, ...]
@@ -49,9 +50,11 @@ def can_trade(broker: BrokerReading) -> str:
     """Whether a new order would be sent now, and if not, why."""
     if not broker.condition.can_trade:
         return f"no: {broker.condition.state}"
+    if broker.held:
+        return "no: not ready"
     if broker.gate.shut:
         return f"no: {broker.gate.outcome.replace('_', ' ')}"
-    if broker.degradation.level in _NO_NEW_RISK:
+    if broker.degradation.level in NO_NEW_RISK:
         return f"no: {broker.degradation.level.replace('_', ' ')}"
     states = {breaker.group: breaker.state for breaker in broker.breakers}
     state = states.get("orders")

@@ -121,6 +121,8 @@ class BrokerReading:
     cache: CacheReading
     streams: tuple[str, ...] = ()
     """Names of the streams that are open: relayed ones, and `fills`, by which the sidecar learns of fills."""
+    held: str = ""
+    """Why no new risk is sent before the start-up checks have passed; empty when they have, and where bots sign."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ READ_AT_SCRAPE: Mapping[str, str] = {
     "sidecar_broker_state": "ConditionReading.state",
     "sidecar_broker_consecutive_unavailable": "ConditionReading.consecutive_503",
     "sidecar_broker_next_probe_timestamp_seconds": "ConditionReading.next_probe",
+    "sidecar_new_risk_held": "BrokerReading.held",
     "sidecar_degradation_level": "DegradationReading.level",
     "sidecar_cache_bytes": "CacheReading.bytes",
     "sidecar_rate_limit_used": "LimitState.used",

@@ -104,6 +104,7 @@ def test_a_shut_gate_is_told_with_its_end() -> None:
         (replace(BROKER, gate=GateReading(True, "rate_limited", NOW)), "no: rate limited"),
         (replace(BROKER, condition=AWAY), "no: maintenance"),
         (replace(BROKER, degradation=HELD), "no: read only"),
+        (replace(BROKER, held="authentication: the broker refuses the key"), "no: not ready"),
         (replace(BROKER, degradation=replace(HELD, level=DegradationLevel.CACHED_DATA)), "yes"),
         (replace(BROKER, breakers=(OPEN, PRICING)), "no: breaker open"),
         (replace(BROKER, breakers=(replace(OPEN, state=BreakerState.FORCED_OPEN),)), "no: breaker open"),

@@ -3,6 +3,7 @@
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPMessage
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.bots import ConnectorBot, OandaBot
+from tests.e2e.carrying import DOOR, keys, oanda_order
 from tests.e2e.collectors import SOON, Collected, http_collector
 from tests.e2e.prometheus import SCRAPE_SECONDS, Prometheus
 from tests.e2e.raw import OK, RawBroker, answer
-from tests.e2e.stack import ACCOUNT, QUICK, TOKEN, Sidecar, Simulated, free_port
+from tests.e2e.stack import ACCOUNT, QUICK, TOKEN, Sidecar, Simulated, fetch, free_port
 
 RETRIED, AMBIGUOUS, SLOW, BROKE, REFUSED = (digit * 32 for digit in "12345")
 """Trace ids that the bots chose for some of their calls."""
@@ -30,6 +32,8 @@ class Day:
     prometheus: Prometheus
     collected: Collected
     raw: RawBroker
+    keeper: Sidecar
+    """Another one, which has keys of its own and so can watch over operations."""
     quiet: float = 0.0
     """A moment before the first fault, in Unix seconds."""
     evening: float = 0.0
@@ -56,12 +60,16 @@ def lived(folder: Path, scraping: Path, binance: Simulated, oanda: Simulated) ->
             # Nobody is there: that, too, is to be seen.
             alerting={"alertmanager": {"url": f"http://127.0.0.1:{free_port()}"}},
         )
-        target = f"127.0.0.1:{sidecar.scrape}"
+        keeper = keeping(folder / "keeper", oanda)
+        both = (sidecar, keeper)
         # First, because it looks for its targets five seconds after its start.
-        prometheus = stack.enter_context(Prometheus.scraping(scraping, [target]))
-        sidecar.start()
-        stack.callback(sidecar.stop)
-        day = Day(sidecar, prometheus, collected, raw)
+        targets = [f"127.0.0.1:{one.scrape}" for one in both]
+        prometheus = stack.enter_context(Prometheus.scraping(scraping, targets))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Sidecar.start, both))
+        for one in both:
+            stack.callback(one.stop)
+        day = Day(sidecar, prometheus, collected, raw, keeper)
         live(day, binance, oanda)
         yield day
 
@@ -79,13 +87,24 @@ def brokers(binance: Simulated, oanda: Simulated, raw: RawBroker) -> dict[str, d
     }
 
 
+def keeping(folder: Path, oanda: Simulated) -> Sidecar:
+    """A sidecar that signs, behind a door; its only broker has a name that nobody else uses."""
+    (folder / "keys").mkdir(parents=True)
+    credentials = {"token_file": keys(folder / "keys")["token"]}
+    kept = QUICK | {"profile": "oanda", "base_url": oanda.url, "credentials": credentials}
+    state, operations = {"path": str(folder / "state.db")}, {"look_seconds": 0.5}
+    return Sidecar(folder, {"kept": kept}, token=DOOR, start=False, state=state, operations=operations)
+
+
 def live(day: Day, binance: Simulated, oanda: Simulated) -> None:
     """A day on which everything goes wrong once."""
     bot, other = ConnectorBot(day.sidecar), OandaBot(day.sidecar)
     bot.price()
     day.prometheus.until('sidecar_calls_total{broker="binance",outcome="ok"} > 0')
+    day.prometheus.until('sidecar_operation_results_total{broker="kept"}')
     day.quiet = time.time()
 
+    brackets(day.keeper, oanda)
     trace(bot.client.session.headers, RETRIED)
     binance.fault("internal", method="POST", times=2)
     bot.buy("retried")
@@ -102,6 +121,8 @@ def live(day: Day, binance: Simulated, oanda: Simulated) -> None:
     call(day.sidecar, "/binance/fapi/v1/time", {"Sidecar-Deadline": "0.05"})
     call(day.sidecar, "/nowhere/x")
     call(day.sidecar, "/thrifty/flaky")
+    call(day.sidecar, "/nobody/x")
+    fetch(f"{day.sidecar.url}/v1/reload", {})
     for _ in range(2):
         call(
             day.sidecar, "/slow/x", {"traceparent": f"00-{'6' * 32}-{PARENT}-01", "tracestate": "a=b", "baggage": "c=d"}
@@ -109,7 +130,8 @@ def live(day: Day, binance: Simulated, oanda: Simulated) -> None:
         stream(day.sidecar)
 
     other.api.client.headers["Idempotency-Key"] = "kept"
-    other.buy("kept")
+    for _ in range(2):
+        other.buy("kept")
     del other.api.client.headers["Idempotency-Key"]
     trace(other.api.client.headers, BROKE)
     oanda.fault("html", path=f"/v3/accounts/{ACCOUNT}/pricing", times=None)
@@ -127,6 +149,21 @@ def live(day: Day, binance: Simulated, oanda: Simulated) -> None:
         call(day.sidecar, "/binance/fapi/v1/time", {"traceparent": f"00-{REFUSED}-{PARENT}-01"})
     day.prometheus.until('sidecar_rate_limit_rejections_total{broker="binance"} > 0')
     day.evening = time.time()
+
+
+def brackets(keeper: Sidecar, oanda: Simulated) -> None:
+    """Two brackets: one reaches its target, the other goes on waiting for its own."""
+    url = f"{keeper.url}/v1/operations"
+    begun = []
+    for target in ("1.3", "1.5"):
+        terms = oanda_order(f"bracket-{target}", broker="kept", side="buy", stop_price="0.9", target_price=target)
+        begun.append(fetch(url, terms | {"type": "bracket"}, token=DOOR)["id"])
+    for operation in begun:
+        settled = fetch(f"{url}/{operation}?wait=20", token=DOOR)
+        assert (settled["state"], settled["settled"]) == ("in_progress", True), settled
+    fetch(f"{oanda.url}/_control/price", {"symbol": "EUR_USD", "price": "1.35"})
+    ended = fetch(f"{url}/{begun[0]}?wait=20&until=final", token=DOOR)
+    assert ended["state"] == "completed", ended
 
 
 def trace(headers: Any, trace_id: str) -> None:

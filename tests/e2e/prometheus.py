@@ -38,6 +38,7 @@ class Prometheus:
         rules: Path | None = None,
         alertmanager: str = "",
         *,
+        scrape_seconds: float = SCRAPE_SECONDS,
         jobs: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """`rules` is a folder of rule files; `alertmanager` is told what they say, as `host:port`.
@@ -47,7 +48,7 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "prometheus.yml"
         scraped = [{"job_name": "sidecar", "static_configs": [{"targets": list(targets)}]}, *map(dict, jobs)]
-        interval = f"{SCRAPE_SECONDS * 1000:.0f}ms"
+        interval = f"{scrape_seconds * 1000:.0f}ms"
         settings: dict[str, Any] = {"global": {"scrape_interval": interval}, "scrape_configs": scraped}
         if rules is not None:
             settings["rule_files"] = [f"{rules}/*.yaml"]
@@ -80,10 +81,11 @@ class Prometheus:
         rules: Path | None = None,
         alertmanager: str = "",
         *,
+        scrape_seconds: float = SCRAPE_SECONDS,
         jobs: Sequence[Mapping[str, Any]] = (),
     ) -> Iterator[Self]:
         """Scrape each `host:port` until the block ends."""
-        prometheus = cls(folder, targets, rules, alertmanager, jobs=jobs)
+        prometheus = cls(folder, targets, rules, alertmanager, jobs=jobs, scrape_seconds=scrape_seconds)
         try:
             prometheus._wait_until_ready()
             yield prometheus

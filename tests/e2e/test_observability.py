@@ -50,6 +50,7 @@ FED = {
     "sidecar_operation_recoveries_total",
     "sidecar_positions_unprotected_total",
     "sidecar_broker_next_probe_timestamp_seconds",
+    "sidecar_new_risk_held",
     "sidecar_degradation_level",
     "sidecar_degradation_transitions_total",
     "sidecar_cache_reads_total",

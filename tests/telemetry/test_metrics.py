@@ -187,6 +187,14 @@ def test_a_limit_without_a_reading_has_no_time_of_one() -> None:
     assert Bench().value("sidecar_rate_limit_reading_timestamp_seconds", **binance(limit="orders_10s")) is None
 
 
+def test_new_risk_that_waits_for_the_start_up_checks_is_told() -> None:
+    now = [replace(STATE, held="authentication: the broker refuses the key")]
+    bench = Bench(shape=replace(SHAPE, read=lambda: now[0]))
+    assert bench.value("sidecar_new_risk_held", broker="binance") == 1
+    now[0] = STATE
+    assert bench.value("sidecar_new_risk_held", broker="binance") == 0
+
+
 def test_the_gate_tells_when_it_opens_only_while_it_is_shut() -> None:
     opened = replace(STATE, gate=GateReading(shut=False, outcome="", until=None))
     now = [STATE]

@@ -12,6 +12,7 @@ from sidecar.telemetry.state import BrokerReading
 _DOUBTFUL: Final = "/v1/orders?state=in_doubt&limit=1000"
 _UNDER_WAY: Final = "/v1/orders?state=sending&state=queued&state=accepted&state=working&limit=100"
 """Asked for apart, so that many orders that only work cannot hide one that is in doubt."""
+_LASTING: Final = "/v1/errors?resolved=false&limit=1000"
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -37,7 +38,7 @@ class ErrorLine(_Told):
     """What the view needs to know of an error that lasts."""
 
     broker: str = ""
-    error_type: str = ""
+    type: str = ""
     severity: str = ""
     count: int = 1
 
@@ -70,7 +71,7 @@ def look(target: Target, now: float) -> Glance:
         status = Status.model_validate_json(ask(target, "/v1/status"))
         brokers = Brokers.model_validate_json(ask(target, "/v1/brokers")).brokers
         orders = [_if_there(target, path, _Orders) for path in (_DOUBTFUL, _UNDER_WAY)]
-        errors = _if_there(target, "/v1/errors", _Errors)
+        errors = _if_there(target, _LASTING, _Errors)
     except ValueError:
         raise AskError(f"{target} answered something that no sidecar of this version says") from None
     return Glance(

@@ -1,21 +1,23 @@
 """The view as a page. Printable ASCII, and no state told by colour alone."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final, Literal
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sidecar.cli.board import can_trade, duration
+from sidecar.cli.board import NO_NEW_RISK, can_trade, duration
 from sidecar.cli.live.glance import ErrorLine, Glance, OrderLine
 from sidecar.cli.live.watch import Happened, View
 from sidecar.config.report import printable
 from sidecar.telemetry.state import BrokerReading, LimitState
-from sidecar.words import BreakerState, OrderState
+from sidecar.words import BreakerState, DegradationLevel, OrderState
 
 _BAR: Final = 16
 _GAP: Final = 2
@@ -84,9 +86,12 @@ def page(view: View, now: float, width: int, height: int | None = None) -> Rende
     left = sys.maxsize if height is None else height - len(top)
     parts = [_brokers(view.glance, now, stale=bool(view.problem)), *_middle(view.glance, now)]
     for index, part in enumerate(parts):
-        kept = _EVENTS if index and view.events else 0
-        lines = min(part.height, left - 1 - kept)
-        if lines >= min(_LEAST, part.height):
+        room = left - 1 - (_EVENTS if index and view.events else 0)
+        # A long table leaves the later ones their least, as long as that leaves something of itself; not the brokers.
+        fair = room - (_LEAST + 1) * (len(parts) - index - 1)
+        least = min(_LEAST, part.height)
+        lines = min(part.height, fair if index and fair >= least else room)
+        if lines >= least:
             shown += [Text(""), part.drawn(width, lines)]
             left -= lines + 1
     return Group(*shown, *_events(view.events, left))
@@ -141,13 +146,37 @@ def _next(broker: BrokerReading, now: float) -> str:
         return f"asked again in {_left(broker.condition.next_probe, now)}"
     if broker.gate.shut and broker.gate.until is not None:
         return f"opens in {_left(broker.gate.until, now)}"
-    probes = [breaker.retry_at for breaker in broker.breakers if breaker.retry_at is not None]
-    return f"probe in {_left(min(probes), now)}" if probes else ""
+    level = broker.degradation
+    if level.level in NO_NEW_RISK:
+        return "" if level.next_step is None else f"eases in {_left(level.next_step, now)}"
+    probes = {breaker.group: breaker.retry_at for breaker in broker.breakers if breaker.retry_at is not None}
+    return f"probe in {_left(probes.get('orders', min(probes.values())), now)}" if probes else ""
 
 
 def _middle(glance: Glance, now: float) -> list[_Part]:
-    parts = [_breakers(glance, now), _orders(glance.orders or (), now), _errors(glance.errors or ()), _limits(glance)]
+    parts = [
+        _degraded(glance, now),
+        _breakers(glance, now),
+        _orders(glance.orders or (), now),
+        _errors(glance.errors or ()),
+        _limits(glance),
+    ]
     return [part for part in parts if part.rows]
+
+
+def _degraded(glance: Glance, now: float) -> _Part:
+    rows = [
+        (
+            Text(printable(broker.name)),
+            Text(level.level.replace("_", " "), style="red" if level.level in NO_NEW_RISK else "yellow"),
+            Text(duration(max(0.0, now - level.since))),
+            Text("" if level.next_step is None else f"in {_left(level.next_step, now)}"),
+            Text(printable(": ".join(filter(None, (level.cause, level.note)))).replace("_", " ")),
+        )
+        for broker in glance.brokers
+        if (level := broker.degradation).level is not DegradationLevel.NONE
+    ]
+    return _Part(("DEGRADED", "LEVEL", "FOR", "NEXT STEP", "WHY"), rows, yields=4)
 
 
 def _breakers(glance: Glance, now: float) -> _Part:
@@ -166,31 +195,50 @@ def _breakers(glance: Glance, now: float) -> _Part:
     return _Part(("BREAKER NOT CLOSED", "STATE", "FAILED", "SLOW", "NEXT PROBE"), rows, frozenset({2, 3}))
 
 
-def _orders(orders: Iterable[OrderLine], now: float) -> _Part:
-    rows = [
-        (
-            Text(printable(f"{order.broker} {order.client_id}")),
-            Text(
-                printable(order.state).replace("_", " "), style="bold red" if order.state == OrderState.IN_DOUBT else ""
-            ),
-            Text("" if order.created_at is None else duration(max(0.0, now - order.created_at))),
-            Text(printable(order.reason)),
-        )
-        for order in orders
-    ]
+def _orders(orders: Sequence[OrderLine], now: float) -> _Part:
+    doubtful = [order for order in orders if order.state == OrderState.IN_DOUBT]
+    rows = [_order(f"{order.broker} {order.client_id}", order, now) for order in doubtful]
+    # What goes its way must not push away what does not: one line tells of all that are alike.
+    alike = groupby(sorted((order for order in orders if order not in doubtful), key=_kind), key=_kind)
+    for (broker, _), group in alike:
+        oldest, *others = sorted(group, key=lambda order: order.created_at or now)
+        name = f"{broker}: {len(others) + 1} orders" if others else f"{broker} {oldest.client_id}"
+        rows.append(_order(name, oldest, now))
     return _Part(("ORDER", "STATE", "AGE", "WHY"), rows, yields=3)
 
 
+def _kind(order: OrderLine) -> tuple[str, str]:
+    return order.broker, order.state
+
+
+def _order(name: str, order: OrderLine, now: float) -> Cells:
+    return (
+        Text(printable(name)),
+        Text(printable(order.state).replace("_", " "), style=_ORDERS.get(order.state, "")),
+        Text("" if order.created_at is None else duration(max(0.0, now - order.created_at))),
+        Text(printable(order.reason)),
+    )
+
+
 def _errors(errors: Iterable[ErrorLine]) -> _Part:
+    times: Counter[tuple[str, str]] = Counter()
+    for error in errors:
+        times[f"{error.broker} {error.type}".strip(), error.severity.lower()] += error.count
     rows = [
         (
-            Text(printable(f"{error.broker} {error.error_type}".strip()).replace("_", " ")),
-            Text(printable(error.severity), style=_SEVERITIES.get(error.severity.lower(), "")),
-            Text(str(error.count)),
+            Text(printable(name).replace("_", " ")),
+            Text(printable(severity), style=_SEVERITIES.get(severity, "")),
+            Text(str(count)),
         )
-        for error in errors
+        for (name, severity), count in sorted(times.items(), key=lambda one: (_rank(one[0][1]), one[0]))
     ]
     return _Part(("ERROR", "SEVERITY", "TIMES"), rows, frozenset({2}))
+
+
+def _rank(severity: str) -> int:
+    """The worst first; what a newer sidecar may call its errors comes last."""
+    known = list(_SEVERITIES)
+    return known.index(severity) if severity in known else len(known)
 
 
 def _limits(glance: Glance) -> _Part:

@@ -29,11 +29,14 @@ class ConditionMetrics:
         self._probe = Family(
             "sidecar_broker_next_probe_timestamp_seconds", "When the broker is looked at next.", ("broker",)
         )
+        self._held = Family(
+            "sidecar_new_risk_held", "1 while no new risk is sent because start-up checks have not passed.", ("broker",)
+        ).born(brokers)
 
     @property
     def families(self) -> tuple[AnyFamily, ...]:
         """In the order in which they are shown."""
-        return self._state, self._changes, self._unavailable, self._probe
+        return self._state, self._changes, self._unavailable, self._probe, self._held
 
     def subscribe(self, bus: Bus) -> None:
         """Listen to the conditions."""
@@ -46,6 +49,7 @@ class ConditionMetrics:
             self._state[reading.name, state].value = condition.state == state
         self._unavailable[reading.name,].value = condition.consecutive_503
         self._probe[reading.name,].value = condition.next_probe
+        self._held[reading.name,].value = bool(reading.held)
 
     def _on_change(self, event: BrokerStateChanged) -> None:
         self._changes[event.broker, event.from_state, event.to_state].value += 1

@@ -44,7 +44,7 @@ SHUT = replace(WELL, name="kraken", gate=GateReading(True, "banned", NOW + 7200)
 AWAY = replace(WELL, name="away", condition=ConditionReading(BrokerState.MAINTENANCE, False, NOW, 1, NOW + 32, False))
 
 DOUBT = OrderLine(broker="oanda", state="in_doubt", client_id="bot-7", reason="no answer", created_at=NOW - 12)
-AUTH = ErrorLine(broker="oanda", error_type="auth_failure", severity="critical", count=4)
+AUTH = ErrorLine(broker="oanda", type="auth_failed", severity="critical", count=4)
 
 
 def glance(*brokers: BrokerReading) -> Glance:

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from sidecar.cli.live.glance import ErrorLine, OrderLine
 from sidecar.cli.live.page import page
 from sidecar.cli.live.watch import Happened, View
-from sidecar.telemetry.state import BrokerReading
-from tests.cli.live.support import AUTH, AWAY, BROKEN, DOUBT, NOW, QUIET, SHUT, STATUS, WELL, glance, printed
+from sidecar.telemetry.state import BrokerReading, DegradationReading
+from sidecar.words import DegradationCause, DegradationLevel
+from tests.cli.live.support import AUTH, AWAY, BROKEN, DOUBT, NOW, OPEN, QUIET, SHUT, STATUS, WELL, glance, printed
 
 EVENTS = tuple(Happened(NOW - age, f"event number {age}") for age in range(60))
 VIEW = View(glance(), "", ())
@@ -46,6 +48,51 @@ def test_each_broker_tells_whether_orders_go_and_what_comes_next(broker: BrokerR
     assert row(View(glance(broker), "", ()), broker.name, "BROKER") == words
 
 
+def test_orders_that_are_alike_are_one_line_after_those_in_doubt() -> None:
+    stop = OrderLine(broker="binance", state="working", client_id="stop", reason="NEW", created_at=NOW - 40)
+    orders = (stop, stop.model_copy(update={"created_at": NOW - 90}), DOUBT)
+    shown = replace(glance(WELL), orders=orders)
+    lines = [" ".join(line.split()) for line in printed(page(View(shown, "", ()), NOW, 80))]
+    first = lines.index("ORDER STATE AGE WHY")
+    assert lines[first + 1 : first + 3] == [
+        "oanda bot-7 in doubt 12 s no answer",
+        "binance: 2 orders working 1 min 30 s NEW",
+    ]
+
+
+def test_errors_that_are_alike_are_one_line_the_worst_first() -> None:
+    expired = ErrorLine(broker="binance", type="order_expired", severity="error", count=2)
+    shown = replace(glance(WELL), errors=(expired, AUTH, expired))
+    lines = [" ".join(line.split()) for line in printed(page(View(shown, "", ()), NOW, 80))]
+    first = lines.index("ERROR SEVERITY TIMES")
+    assert lines[first + 1 : first + 3] == ["oanda auth failed critical 4", "binance order expired error 4"]
+
+
+def test_a_broker_of_which_less_than_all_may_be_used_is_told_with_the_reason() -> None:
+    held = DegradationReading(
+        DegradationLevel.READ_ONLY, NOW - 60, DegradationCause.MANUAL, "flat for the weekend", NOW + 3600, NOW + 3600
+    )
+    view = View(glance(replace(WELL, degradation=held)), "", ())
+    assert row(view, "binance", "DEGRADED") == "binance read only 1 min in 1 h manual: flat for the weekend"
+    assert row(view, "binance", "BROKER").startswith("binance no: read only eases in 1 h")
+    assert "DEGRADED" not in "\n".join(printed(page(VIEW, NOW, 80)))
+
+
+def test_what_comes_next_for_orders_is_the_probe_of_their_own_breaker() -> None:
+    pricing = replace(OPEN, group="pricing", retry_at=NOW + 5)
+    broker = replace(WELL, breakers=(pricing, OPEN))
+    assert row(View(glance(broker), "", ()), "binance", "BROKER").startswith("binance no: breaker open probe in 1 min")
+
+
+def test_a_long_table_leaves_room_for_those_after_it() -> None:
+    doubts = tuple(DOUBT.model_copy(update={"client_id": f"bot-{number}"}) for number in range(40))
+    view = View(replace(glance(WELL), orders=doubts, errors=(AUTH,)), "", EVENTS)
+    lines = printed(page(view, NOW, 80, 30))
+    heads = [line.split()[0] for line in lines if line[:1].isupper()]
+    assert heads == ["BROKER", "ORDER", "ERROR", "LIMIT", "LAST"]
+    assert len(lines) <= 30
+
+
 def test_breakers_that_are_not_closed_are_told() -> None:
     assert row(VIEW, "oanda", "BREAKER NOT") == "oanda orders open 50% 0% in 1 min 1 s"
     assert "NOT CLOSED" not in "\n".join(printed(page(View(glance(WELL), "", ()), NOW, 80)))
@@ -66,7 +113,7 @@ def test_a_limit_without_capacity_is_no_division_by_zero() -> None:
 
 def test_orders_in_doubt_and_errors_are_told_where_there_are_any() -> None:
     assert row(FULL, "oanda bot-7") == "oanda bot-7 in doubt 12 s no answer"
-    assert row(FULL, "oanda auth") == "oanda auth failure critical 4"
+    assert row(FULL, "oanda auth") == "oanda auth failed critical 4"
     assert not any(line.startswith(("ORDER ", "ERROR ")) for line in printed(page(VIEW, NOW, 80)))
 
 
@@ -112,7 +159,7 @@ def test_rows_that_are_left_out_are_counted() -> None:
 
 def test_nothing_that_is_shown_can_command_a_terminal() -> None:
     evil = "\x1b[2J\u00e4[bold]"
-    order, error = DOUBT.model_copy(update={"client_id": evil}), AUTH.model_copy(update={"error_type": evil})
+    order, error = DOUBT.model_copy(update={"client_id": evil}), AUTH.model_copy(update={"type": evil})
     view = View(replace(glance(replace(WELL, name=evil)), orders=(order,), errors=(error,)), evil, ())
     text = "\n".join(printed(page(view, NOW, 120), 120))
     assert text.isascii()

@@ -26,6 +26,14 @@ def test_what_is_too_much_to_tell_is_not_told() -> None:
     assert told("CallFinished", {"broker": "oanda", "outcome": "ok"}) is None
 
 
+def test_an_order_is_told_of_when_it_ends_or_is_in_doubt() -> None:
+    fields = {"broker": "oanda", "kind": "order", "client_id": "bot-7", "instrument": "EUR_USD", "reason": "no answer"}
+    assert told("OrderStateChanged", fields | {"to_state": "sending"}) is None
+    assert told("OrderStateChanged", fields | {"to_state": "in_doubt"}) == (
+        "oanda order bot-7 EUR_USD: in_doubt (no answer)"
+    )
+
+
 def test_a_transition_is_told_with_its_reason() -> None:
     fields = {"broker": "oanda", "group": "orders", "from_state": "closed", "to_state": "open", "reason": "failures"}
     assert told("BreakerTransition", fields) == "oanda breaker orders: closed -> open (failures)"

@@ -121,12 +121,12 @@ async def test_orders_in_doubt_come_first_and_errors_are_told(tmp_path: Path) ->
         "/v1/brokers": {"brokers": []},
         "/v1/orders?state=in_doubt&limit=1000": {"orders": [{"state": "in_doubt", "broker": "oanda", "else": 1}]},
         under_way: {"orders": [{"state": "queued", "client_id": "one", "created_at": 5}]},
-        "/v1/errors": {"errors": [{"error_type": "auth", "severity": "critical"}]},
+        "/v1/errors?resolved=false&limit=1000": {"errors": [{"type": "auth_failed", "severity": "critical"}]},
     }
     async with telling(tmp_path / "s", pages) as target:
         seen = await asyncio.to_thread(look, target, 5.0)
     assert [order.state for order in seen.orders or ()] == ["in_doubt", "queued"]
-    assert [error.error_type for error in seen.errors or ()] == ["auth"]
+    assert [error.type for error in seen.errors or ()] == ["auth_failed"]
 
 
 async def test_what_is_no_sidecar_is_told(tmp_path: Path) -> None:
