@@ -70,6 +70,7 @@ class OperationView(BaseModel):
     broker: str
     client_id: str
     state: OperationState
+    native: bool = Field(description="Whether its orders are placed in one request, which the broker keeps together.")
     settled: bool = Field(description="Whether it has ended, or all that was asked for is in place and watched.")
     final: bool = Field(description="Whether it can never change again.")
     reason: str
@@ -228,6 +229,7 @@ def view(operation: Operation, told: Told | None = None) -> OperationView:
         broker=operation.broker,
         client_id=operation.intent.client_id,
         state=operation.state,
+        native=record.native is not None,
         settled=settled(operation),
         final=operation.state.final,
         reason=record.reason or record.unwinding,

@@ -8,7 +8,13 @@ from sidecar.brokers._binance_rules import batch_orders, parameters
 from sidecar.brokers.profile import OrderFacts
 from sidecar.wire import Answer, Request
 
-_ASKED: Final = frozenset(
+_OF_A_LIST: Final = frozenset(
+    f"{order}{field}"
+    for order in ("working", "pending", "pendingAbove", "pendingBelow", "above", "below")
+    for field in ("Type", "Side", "Quantity", "Price", "StopPrice", "TimeInForce", "ClientOrderId")
+)
+"""[doc] "Order lists": what each order of a list has under a name of its own."""
+_ASKED: Final = _OF_A_LIST | frozenset(
     {
         "side", "positionSide", "type", "algoType", "quantity", "quoteOrderQty", "price", "stopPrice", "triggerPrice",
         "activatePrice", "callbackRate", "timeInForce", "reduceOnly", "closePosition", "newClientOrderId",
@@ -58,6 +64,8 @@ def _told(answer: Answer, *, batch: bool) -> dict[str, str]:
 
 def _told_of_one(said: object) -> dict[str, str]:
     told = chosen(said, _TOLD)
+    if isinstance(said, dict) and isinstance(reports := said.get("orderReports"), list):
+        told |= _told_of_batch(reports)
     if isinstance(said, dict) and (msg := message(said.get("msg"))):
         told["msg"] = msg
     return told

@@ -18,7 +18,7 @@ from sidecar.brokers.profile import Inexpressible, Lane, OrderTerms
 from sidecar.wire import Answer, Request
 from sidecar.words import OrderType, Side, TimeInForce
 
-_FORM: Final = ((b"Content-Type", b"application/x-www-form-urlencoded"),)
+FORM: Final = ((b"Content-Type", b"application/x-www-form-urlencoded"),)
 _PERISHABLE: Final = frozenset({"timestamp", "signature", "apikey"})
 """Parameters that belong to one transmission, in lower case; the key only ever appears where a bot put it wrongly."""
 _CLIENT_IDS: Final = re.compile(
@@ -127,7 +127,7 @@ def express(dialect: Dialect, terms: OrderTerms) -> Request:
         **dict(form.fixed),
     }
     body = "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items())
-    return Request("POST", form.path, _FORM, body.encode())
+    return Request("POST", form.path, FORM, body.encode())
 
 
 def _times(terms: OrderTerms) -> dict[str, str]:

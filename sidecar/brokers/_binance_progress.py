@@ -25,7 +25,10 @@ _STATES: Final[Mapping[str, OrderState]] = {
     "TRIGGERING": OrderState.WORKING,
     "TRIGGERED": OrderState.WORKING,
 }
-_PLACES: Final = frozenset({"place_order", "place_algo_order"})
+_PLACES: Final = frozenset(
+    {"place_order", "place_algo_order", "place_oco_order", "place_oto_order", "place_otoco_order"}
+)
+"""A list is told by its first order."""
 _CANCELS: Final = frozenset({"cancel_order", "cancel_algo_order", "cancel_all_orders", "cancel_all_algo_orders"})
 _DUPLICATE: Final = "-4116"
 _DUPLICATE_ON_SPOT: Final = "Duplicate order sent."

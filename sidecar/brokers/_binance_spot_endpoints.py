@@ -30,6 +30,8 @@ def _test() -> Route:
 def _orders() -> Lines:
     """[doc] Trading endpoints and order lists. Spot has no `reduceOnly`: a sale may open as well as close."""
     oco = _placing("place_oco_order", "listClientOrderId=", 2)
+    oto = _placing("place_oto_order", "listClientOrderId=", 2)
+    otoco = _placing("place_otoco_order", "listClientOrderId=", 3)
     return {
         ("POST", "/api/v3/order"): _placing("place_order", "newClientOrderId="),
         ("POST", "/api/v3/sor/order"): _placing("place_order", "newClientOrderId="),
@@ -51,8 +53,11 @@ def _orders() -> Lines:
         ("GET", "/api/v3/allOrders"): order_read("get_all_orders", 20),
         ("POST", "/api/v3/order/oco"): oco,
         ("POST", "/api/v3/orderList/oco"): oco,
-        ("POST", "/api/v3/orderList/oto"): _placing("place_oto_order", "listClientOrderId=", 2),
-        ("POST", "/api/v3/orderList/otoco"): _placing("place_otoco_order", "listClientOrderId=", 3),
+        ("POST", "/api/v3/orderList/oto"): oto,
+        ("POST", "/api/v3/orderList/otoco"): otoco,
+        # [doc] "One Pays the Other": an OTO and an OTOCO whose pending orders sell what the working one has brought.
+        ("POST", "/api/v3/orderList/opo"): oto,
+        ("POST", "/api/v3/orderList/opoco"): otoco,
         ("DELETE", "/api/v3/orderList"): cancel("cancel_order_list", "listClientOrderId="),
         ("GET", "/api/v3/orderList"): order_read("get_order_list", 4, "origClientOrderId="),
         ("GET", "/api/v3/openOrderList"): order_read("get_open_order_lists", 6),

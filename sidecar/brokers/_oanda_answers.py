@@ -112,6 +112,8 @@ def facts(request: Request, answer: Answer | None, segments: list[str]) -> Order
     asked = chosen(order, _ASKED) or _of_closing(request)
     if client_id := short(client_id_of(order)):
         asked["clientExtensions.id"] = client_id
+    for name in ("stopLossOnFill", "takeProfitOnFill"):
+        asked |= {f"{name}.{field}": text for field, text in chosen(order.get(name), ("price", "distance")).items()}
     symbol = short(order.get("instrument"))
     if segments[4:5] == ["positions"] and not symbol:
         symbol = short("".join(segments[5:6]))

@@ -52,7 +52,9 @@ def _look_at_placed(
 ) -> Look:
     order = _part(_read((yield Request("GET", f"{account}/orders/{specifier}", headers))), "order")
     created = _time(order.get("createTime"))
-    if created is None or created < since() - _SLACK_SECONDS or order.get("instrument") != instrument:
+    # [doc] StopLossOrder, TakeProfitOrder: what belongs to a trade names that instead of an instrument.
+    told = order.get("instrument", instrument)
+    if created is None or created < since() - _SLACK_SECONDS or told != instrument:
         # The id of an earlier order.
         return None
     order_id, status = str(order.get("id")), str(order.get("state"))
@@ -67,8 +69,8 @@ def _look_at_placed(
         return None
     # What placing the order answered holds the transactions of its own request, and nothing that came later.
     batch = [item for item in listed if item.get("batchID") == creation.get("batchID")]
-    told = _told(201, _history(creation, batch), [item.get("id") for item in batch], said)
-    return Finding(status, told, _oanda_progress.of_order(_history(creation, listed), status))
+    answer = _told(201, _history(creation, batch), [item.get("id") for item in batch], said)
+    return Finding(status, answer, _oanda_progress.of_order(_history(creation, listed), status))
 
 
 def _history(created: Fields, transactions: Sequence[Fields]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from sidecar.brokers._answers import json_of
 from sidecar.brokers._oanda_endpoints import order_of
 from sidecar.brokers._oanda_lookup import specifier_of
 from sidecar.brokers._terms import IdRule, check, lasting, plain, price
+from sidecar.brokers.groups import Group, Link
 from sidecar.brokers.profile import Inexpressible, Intent, Lane, OrderTerms
 from sidecar.wire import Answer, Request
 from sidecar.words import OrderType, Side, TimeInForce
@@ -33,6 +34,9 @@ _TYPES: Final[Mapping[OrderType, str]] = {
     # side is MARKET_IF_TOUCHED.
     OrderType.TAKE_PROFIT: "MARKET_IF_TOUCHED",
 }
+_ON_FILL: Final = {OrderType.STOP: "stopLossOnFill", OrderType.TAKE_PROFIT: "takeProfitOnFill"}
+_ATTACHED: Final = {OrderType.STOP: "STOP_LOSS", OrderType.TAKE_PROFIT: "TAKE_PROFIT"}
+"""What belongs to one trade, and closes it."""
 _WAITING: Final = {TimeInForce.GTC: "GTC", TimeInForce.DAY: "GFD"}
 _AT_ONCE: Final = {TimeInForce.FOK: "FOK", TimeInForce.IOC: "IOC"}
 _TAKEN: Final[Mapping[OrderType, Mapping[TimeInForce, str]]] = {
@@ -46,12 +50,46 @@ _TAKEN: Final[Mapping[OrderType, Mapping[TimeInForce, str]]] = {
 
 def express(terms: OrderTerms) -> Request:
     """The order as JSON, without a token. Raises Inexpressible."""
+    return _request(terms, _order(terms))
+
+
+def express_group(group: Group) -> Request:
+    """The entry with what is to protect the trade that it opens: one order, one answer. Raises Inexpressible.
+
+    [doc] TakeProfitDetails, StopLossDetails: the broker creates them in the very transaction that fills the entry;
+    where it cannot (STOP_LOSS_ON_FILL_LOSS and its like), it cancels the entry instead of filling it.
+    """
+    if group.link is not Link.ON_FILL:
+        raise Inexpressible("OANDA links orders to the trade that they close, and no others to each other")
+    order = _order(group.first)
+    for terms in group.companions:
+        check(terms, _IDS)
+        name = _ON_FILL.get(terms.type)
+        if name is None or terms.side is group.first.side or terms.quantity != group.first.quantity:
+            raise Inexpressible("OANDA takes a stop and a take-profit along with an entry, for all that it opens")
+        at = plain(terms.stop_price or Decimal(0))
+        order[name] = {"price": at, "timeInForce": "GTC", "clientExtensions": {"id": terms.client_id}}
+    order["tradeClientExtensions"] = {"id": group.first.client_id}
+    return _request(group.first, order)
+
+
+def companion(terms: OrderTerms) -> Request:
+    """What stands for an order that was made on fill: without its trade it could not be placed, and is never sent."""
+    order = {
+        "type": _ATTACHED[terms.type],
+        "instrument": terms.instrument,
+        "clientExtensions": {"id": terms.client_id},
+    }
+    return _request(terms, order)
+
+
+def _order(terms: OrderTerms) -> dict[str, object]:
     check(terms, _IDS)
     if not _ACCOUNT.fullmatch(terms.account):
         raise Inexpressible("OANDA has to be told the account: set `account` to its id, such as 101-001-1234567-001")
     at = terms.price or terms.stop_price
     units = plain(terms.quantity)
-    order = {
+    return {
         "type": _TYPES[terms.type],
         "instrument": terms.instrument,
         "units": units if terms.side is Side.BUY else f"-{units}",
@@ -60,6 +98,9 @@ def express(terms: OrderTerms) -> Request:
         "positionFill": "REDUCE_ONLY" if terms.reduce_only else "DEFAULT",
         "clientExtensions": {"id": terms.client_id},
     }
+
+
+def _request(terms: OrderTerms, order: Mapping[str, object]) -> Request:
     body = json.dumps({"order": order}, separators=(",", ":")).encode()
     return Request("POST", f"/v3/accounts/{terms.account}/orders", _JSON, body)
 

@@ -18,9 +18,11 @@ _PLACES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """By endpoint: how the names of its transactions begin. A position may have two sides, each closed by an order."""
 _TAKEN_BACK: Final = frozenset(
-    {"CLIENT_REQUEST", "CLIENT_REQUEST_REPLACED", "DIVIDEND_ADJUSTMENT_REPLACED", "LINKED_TRADE_CLOSED", "MIGRATION"}
+    {"CLIENT_REQUEST", "CLIENT_REQUEST_REPLACED", "DIVIDEND_ADJUSTMENT_REPLACED", "MIGRATION"}
 )
 """[doc] OrderCancelReason: those by which an order ends that the broker would have filled; the rest say no to it."""
+_RUN_OUT: Final = frozenset({"TIME_IN_FORCE_EXPIRED", "LINKED_TRADE_CLOSED"})
+"""[doc] OrderCancelReason: its time is over, or the trade that it was to close is."""
 _STATES: Final[Mapping[str, OrderState]] = {
     "FILLED": OrderState.FILLED,
     "CANCELLED": OrderState.CANCELLED,
@@ -79,7 +81,7 @@ def _placed(said: Fields, begin: str) -> Progress | None:
 
 
 def _ended(order_id: str, filled: Fields, reason: str) -> Progress:
-    if reason == "TIME_IN_FORCE_EXPIRED":
+    if reason in _RUN_OUT:
         state = OrderState.EXPIRED
     elif reason in _TAKEN_BACK or filled:
         # What has filled in part was not refused.

@@ -1,12 +1,16 @@
 """Binance spot (`https://api.binance.com`), with the limits of the `/sapi` paths that live on the same host."""
 
+from decimal import Decimal
 from typing import Final
 
 from sidecar.brokers import _binance_errors as errors
+from sidecar.brokers import _binance_groups
 from sidecar.brokers._binance import BinanceProfile, Tables
 from sidecar.brokers._binance_orders import SPOT
 from sidecar.brokers._binance_spot_endpoints import ORDERS_1D, ORDERS_10S, ROUTES, WEIGHT
-from sidecar.brokers.profile import Scope, WindowSpec
+from sidecar.brokers.groups import Group
+from sidecar.brokers.profile import OrderTerms, Progress, Scope, WindowSpec
+from sidecar.wire import Answer, Request
 
 SAPI_IP: Final = "sapi_ip_weight_1m"
 SAPI_UID: Final = "sapi_uid_weight_1m"
@@ -46,3 +50,24 @@ class BinanceSpot(BinanceProfile):
                 dialect=SPOT,
             )
         )
+
+    covers_parts: bool = False
+    """[doc] "New Order list - OTO": the pending order is placed when the working one has filled wholly."""
+    locks_exits: bool = True
+
+    def express_group(self, group: Group) -> Request:
+        """The list that places them all. Raises Inexpressible."""
+        return _binance_groups.express(SPOT, group)
+
+    def companion(self, request: Request, terms: OrderTerms, broker_order_id: str) -> Request:  # noqa: ARG002 - the protocol's
+        """What stands for another order of the list: each has a client id of its own."""
+        return _binance_groups.companion(terms)
+
+    def booked(self, answer: Answer) -> Decimal | None:
+        """How much the order is for."""
+        return _binance_groups.booked(answer)
+
+    def progress(self, request: Request, answer: Answer) -> Progress | None:
+        """How far the order is that the request places or cancels; of a list, its first."""
+        told = _binance_groups.of_first(request, answer)
+        return None if told is None else super().progress(request, told)

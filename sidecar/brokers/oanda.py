@@ -18,6 +18,7 @@ from sidecar.brokers._oanda_endpoints import OTHER, OTHER_READ, ROUTES, UNKNOWN_
 from sidecar.brokers._oanda_keys import OandaSigner, identified
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._refusals import envelope, sentence
+from sidecar.brokers.groups import Group
 from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
     BucketSpec,
@@ -69,6 +70,9 @@ class Oanda:
     """The account list; without a token it is answered with 401, which tells as well that the broker is there."""
     key_check: Request | None = probe
     """[doc] It lists the accounts that the token is authorised for."""
+    covers_parts: bool = True
+    """What a fill opens is protected by the fill itself, whether it is all that was ordered or a part."""
+    locks_exits: bool = False
 
     def __init__(self) -> None:
         self._tree: PathTree[Rule] = PathTree()
@@ -161,6 +165,18 @@ class Oanda:
     def express(self, terms: OrderTerms) -> Request:
         """The order as JSON, without a token. Raises Inexpressible."""
         return _oanda_orders.express(terms)
+
+    def express_group(self, group: Group) -> Request:
+        """The entry with its stop and target on fill. Raises Inexpressible."""
+        return _oanda_orders.express_group(group)
+
+    def companion(self, request: Request, terms: OrderTerms, broker_order_id: str) -> Request:  # noqa: ARG002 - the protocol's
+        """What stands for the stop or the target: each has a client id of its own."""
+        return _oanda_orders.companion(terms)
+
+    def booked(self, answer: Answer) -> Decimal | None:  # noqa: ARG002 - the protocol's signature
+        """Nothing: a stop or target closes the whole trade."""
+        return None
 
     def at_market(self, request: Request) -> bool:
         """Whether its `type` is MARKET."""

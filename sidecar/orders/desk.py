@@ -1,12 +1,14 @@
 """Where orders are handed in and asked for: the queues of all brokers behind one door."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 from typing import Final
 
+from sidecar.brokers.groups import Group, Link, TakesGroups
 from sidecar.brokers.profile import Inexpressible, Intent
 from sidecar.calls.latesigning import client_id_of_key, new_client_id
 from sidecar.clock import Clock
@@ -101,18 +103,96 @@ class OrderDesk:
         """
         queue = self._queue(draft.broker)
         client_id = draft.client_id or self._new_client_id(key)
-        try:
-            request = queue.profile.unsigned(queue.profile.express(draft.terms(client_id, watched=watched)))
-        except Inexpressible as error:
-            raise self._unsupported(queue.broker, f"not taken: {error}") from error
+        request = self._expressed(queue, lambda: queue.profile.express(draft.terms(client_id, watched=watched)))
         guard = None
         if draft.price_guard is not None:
             guard = PriceGuard(draft.side, draft.price_guard.reference, draft.price_guard.tolerance)
-        usual = queue.settings.market_ttl_seconds if draft.type is OrderType.MARKET else queue.settings.ttl_seconds
-        order = self._order(queue, Kind.ORDER, client_id, request, draft.ttl_seconds or usual)
+        order = self._order(queue, Kind.ORDER, client_id, request, self._lifetime(queue, draft))
         order.guard, order.traceparent, order.urgent = guard, traceparent, urgent
         order.key = _derived(key)
         return await queue.take(order)
+
+    async def place_group(
+        self,
+        first: OrderDraft,
+        companions: Sequence[OrderDraft],
+        link: Link,
+        traceparent: bytes | None = None,
+        *,
+        urgent: bool = False,
+    ) -> Taken:
+        """Take orders, each with its client id, that the broker places in one request; the first one carries it.
+
+        `urgent` as in `place`. Raises OrderError.
+        """
+        queue = self._queue(first.broker)
+        request = self._expressed_group(queue, first, companions, link)
+        order = self._order(queue, Kind.ORDER, first.client_id, request, self._lifetime(queue, first))
+        order.traceparent, order.urgent = traceparent, urgent
+        return await queue.take(order)
+
+    async def take_over(self, first_id: str, companion: OrderDraft) -> Taken:
+        """Follow an order that the broker has placed along with the first one, as one of those carried here.
+
+        Raises OrderError, StoreError.
+        """
+        first = (await self.account(first_id)).order
+        queue = self._queue(first.broker)
+        profile = self._grouping(queue)
+        terms = companion.terms(companion.client_id, watched=True)
+        request = queue.profile.unsigned(profile.companion(first.request, terms, first.broker_order_id))
+        order = self._order(queue, Kind.ORDER, companion.client_id, request, queue.settings.ttl_seconds)
+        # It was placed along with the first: a look must not take it for an older order of the same client id.
+        order.created_at, order.lane, order.traceparent = first.created_at, first.lane, first.traceparent
+        return await queue.take_over(order)
+
+    def booked(self, companion: Order) -> Decimal | None:
+        """How much an order is for that was placed along with another one; None where that is what was asked for."""
+        queue = self._queues.get(companion.broker)
+        if queue is None or companion.answer is None or not isinstance(queue.profile, TakesGroups):
+            return None
+        return queue.profile.booked(companion.answer)
+
+    def takes_groups(self, broker: str) -> TakesGroups | None:
+        """How a broker takes orders that belong together in one request; None where it takes one at a time."""
+        profile = self._queue(broker).profile
+        return profile if isinstance(profile, TakesGroups) else None
+
+    def objection_to_group(self, first: OrderDraft, companions: Sequence[OrderDraft], link: Link) -> str:
+        """Why these orders cannot be placed in one request; empty when they can. Raises UnsupportedError."""
+        queue = self._queue(first.broker)
+        if not isinstance(queue.profile, TakesGroups):
+            return f"{queue.broker} takes one order at a time"
+        terms = [draft.terms(new_client_id(self._rng), watched=True) for draft in (first, *companions)]
+        try:
+            queue.profile.express_group(Group(terms[0], tuple(terms[1:]), link))
+        except Inexpressible as error:
+            return str(error)
+        return ""
+
+    def _expressed_group(
+        self, queue: OrderQueue, first: OrderDraft, companions: Sequence[OrderDraft], link: Link
+    ) -> Request:
+        profile = self._grouping(queue)
+        terms = [draft.terms(draft.client_id, watched=True) for draft in (first, *companions)]
+        return self._expressed(queue, lambda: profile.express_group(Group(terms[0], tuple(terms[1:]), link)))
+
+    def _grouping(self, queue: OrderQueue) -> TakesGroups:
+        profile = queue.profile
+        if not isinstance(profile, TakesGroups):
+            raise self._unsupported(queue.broker, f"not taken: {queue.broker} takes one order at a time")
+        return profile
+
+    def _expressed(self, queue: OrderQueue, express: Callable[[], Request]) -> Request:
+        try:
+            return queue.profile.unsigned(express())
+        except Inexpressible as error:
+            raise self._unsupported(queue.broker, f"not taken: {error}") from error
+
+    @staticmethod
+    def _lifetime(queue: OrderQueue, draft: OrderDraft) -> float:
+        usual = queue.settings.market_ttl_seconds if draft.type is OrderType.MARKET else queue.settings.ttl_seconds
+        return draft.ttl_seconds or usual
 
     def check(self, draft: OrderDraft) -> None:
         """Whether such an order could be placed, found again and taken back for an operation.
@@ -121,10 +201,7 @@ class OrderDesk:
         """
         queue = self._queue(draft.broker)
         client_id = draft.client_id or new_client_id(self._rng)
-        try:
-            request = queue.profile.unsigned(queue.profile.express(draft.terms(client_id, watched=True)))
-        except Inexpressible as error:
-            raise self._unsupported(queue.broker, f"not taken: {error}") from error
+        request = self._expressed(queue, lambda: queue.profile.express(draft.terms(client_id, watched=True)))
         intent = queue.profile.understand(request)
         found_by_id = queue.profile.look(request, intent, self._clock.now) is not None
         if not found_by_id or queue.profile.cancellation(request, _SOME_ID) is None:

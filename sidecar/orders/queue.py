@@ -193,6 +193,23 @@ class OrderQueue:
         take.add_done_callback(self._takes.discard)
         return await asyncio.shield(take)
 
+    async def take_over(self, order: Order) -> Taken:
+        """Follow an order that the broker has placed along with another one: it is looked up, and never sent.
+
+        Raises ConflictError, UnrecordedError, DoubtfullyRecordedError or StoppingError.
+        """
+        if self._stopping:
+            raise StoppingError("not taken over: the sidecar is being stopped")
+        # A restart asks the broker about an order that is on its way, as it is done here.
+        order.state, order.reason = OrderState.SENDING, "the broker places it, along with another one"
+        order.updated_at = self._clock.now()
+        known = await self._recorded(order)
+        if known is not None:
+            return self._known(order, known)
+        self._book.add(order)
+        self._doubts.take(order, pause=0)
+        return Taken(order, known=False)
+
     async def caught_up(self) -> None:
         """Return when the orders that are just being taken are; a slow disk keeps nobody waiting for long."""
         if self._takes:

@@ -194,7 +194,7 @@ OANDA_ANSWERS = [
     ),
     (
         {"orderCancelTransaction": cancelled("LINKED_TRADE_CLOSED")},
-        Progress(CANCELLED, "41", "LINKED_TRADE_CLOSED", NONE),
+        Progress(EXPIRED, "41", "LINKED_TRADE_CLOSED", NONE),
     ),
 ]
 

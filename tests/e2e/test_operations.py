@@ -72,6 +72,7 @@ def _in_front(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oa
         folder / "sidecar",
         {
             "binance": {"profile": "binance-usdm", "base_url": _binance.url, "credentials": keys, **QUICK},
+            "spot": {"profile": "binance-spot", "base_url": _binance.url, "credentials": keys, **QUICK},
             "oanda": {
                 "profile": "oanda",
                 "base_url": _oanda.url,
@@ -90,8 +91,21 @@ def _in_front(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oa
 
 @pytest.fixture(params=["binance", "oanda"])
 def venue(request: pytest.FixtureRequest, _in_front: Sidecar, binance: Simulated, oanda: Simulated) -> Venue:
+    return _venue(request.param, _in_front, binance, oanda)
+
+
+@pytest.fixture(params=["spot", "oanda"])
+def atomic(request: pytest.FixtureRequest, _in_front: Sidecar, binance: Simulated, oanda: Simulated) -> Venue:
+    """A broker that places a bracket in one request."""
+    return _venue(request.param, _in_front, binance, oanda)
+
+
+def _venue(name: str, _in_front: Sidecar, binance: Simulated, oanda: Simulated) -> Venue:
     _in_front.calm()
-    if request.param == "binance":
+    if name == "spot":
+        where = {"broker": "spot", "instrument": "BTCUSDT", "price": "61000"}
+        return Venue(binance, _in_front, where, "0.01", "60000", "50000", "70000")
+    if name == "binance":
         price = float(fetch(f"{binance.url}/fapi/v1/ticker/price?symbol=BTCUSDT")["price"])
         where = {"broker": "binance", "instrument": "BTCUSDT"}
         low, high = f"{price * 0.8:.1f}", f"{price * 1.2:.1f}"
@@ -154,15 +168,34 @@ def test_a_pair_is_in_place_and_undone(venue: Venue) -> None:
     assert {leg["state"] for leg in told["legs"]} == {"cancelled"}
 
 
-def test_a_stop_that_the_broker_keeps_refusing_closes_the_position(venue: Venue) -> None:
+def test_a_stop_that_the_broker_keeps_refusing_leaves_no_position(venue: Venue) -> None:
     # The price has passed the stop before it can be placed.
     above = f"{float(venue.middle) * 1.1:.{len(venue.middle.partition('.')[2])}f}"
     operation = venue.begin("bracket", side="buy", quantity=venue.quantity, stop_price=above)
     told = venue.ask(operation, "wait=30&until=final")
     legs = {leg["role"] for leg in told["legs"] if float(leg["filled"])}
+    if told["native"]:
+        # Where the stop is a part of the entry, the broker cancels that instead of filling it.
+        assert (told["state"], legs) == ("failed", set()), told
+        return
     assert told["state"] in {"rolled_back", "completed"}, told
     assert "entry" in legs
     assert legs & {"flatten", "stop"}
+
+
+def test_a_bracket_in_one_request_whose_answer_is_lost_and_whose_sender_is_killed_is_there_once(atomic: Venue) -> None:
+    atomic.simulated.fault("reset_after", method="POST")
+    operation = atomic.bracket()
+    until(lambda: len(atomic.book(operation)) == 3, "it arrived")
+    atomic.sidecar.child.stop(signal.SIGKILL)
+    atomic.sidecar.start()
+    told = atomic.ask(operation)
+    assert (told["native"], told["state"], told["settled"]) == (True, "in_progress", True), told
+    atomic.move(atomic.high, 0.02)
+    told = atomic.ask(operation, "wait=20&until=final")
+    assert (told["state"], told["stop"]["state"], told["target"]["state"]) == ("completed", "cancelled", "filled"), told
+    assert len(atomic.simulated.executed()["orders"]) == len(told["legs"])
+    assert atomic.simulated.executed()["cancels"] == []
 
 
 def test_how_operations_have_fared_can_be_asked_and_scraped(venue: Venue) -> None:

@@ -2,10 +2,21 @@
 
 from decimal import Decimal
 
-from sidecar.orders.draft import OrderDraft
-from sidecar.orders.operations.draft import BracketDraft
+from sidecar.brokers.groups import Link
+from sidecar.orders.operations import locked
+from sidecar.orders.operations.bracket_orders import (
+    EXITS,
+    bracket_of,
+    exposure,
+    group,
+    market_order,
+    stop_order,
+    target_order,
+    unprotected,
+)
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.operations.moves import (
+    LINKED_SECONDS,
     Alarm,
     Cancel,
     End,
@@ -20,22 +31,10 @@ from sidecar.orders.operations.moves import (
     more,
     still_open,
     traded_too_much,
+    unwound,
 )
 from sidecar.orders.operations.moving import elsewhere, move, moved
-from sidecar.words import OperationState, OrderState, OrderType
-
-EXITS = (Role.STOP, Role.TARGET, Role.FLATTEN)
-
-
-def exposure(operation: Operation) -> Decimal:
-    """How much of the position is open; below 0 when more was closed than opened."""
-    return operation.filled(Role.ENTRY, Role.RESTORE) - operation.filled(*EXITS)
-
-
-def unprotected(operation: Operation) -> bool:
-    """Whether a part of the position has no stop at work."""
-    working = sum((leg.left for leg in operation.legs(Role.STOP) if leg.state is OrderState.WORKING), Decimal(0))
-    return exposure(operation) > working
+from sidecar.words import OperationState, OrderState
 
 
 def linked(operation: Operation) -> bool:
@@ -64,53 +63,56 @@ def decide(operation: Operation, moment: Moment) -> Move:
         return cancel
     if held < 0:
         words = f"stop and target have both traded: {-held} more was closed than opened; it is being traded back"
-        back = _market(operation, -held, opens=True)
+        back = market_order(operation, -held, opens=True)
         return moment.cancel(still_open(operation.legs(*EXITS))) or traded_too_much(operation, moment, back, words)
+    native = operation.record.native
+    exits_lock = native is not None and native.locks_exits
     if operation.record.unwinding:
-        return _unwind(operation, moment, held)
-    return _hold(operation, moment, entry, held) if held > 0 else _finish(operation, moment, entry)
+        return (locked.unwind if exits_lock else _unwind)(operation, moment, held)
+    if held > 0:
+        return (locked.hold if exits_lock else _hold)(operation, moment, entry, held)
+    return _finish(operation, moment, entry)
 
 
 def _begin(operation: Operation, moment: Moment) -> Move:
-    draft = _draft(operation)
     if operation.record.unwinding:
         return End(OperationState.ROLLED_BACK, "undone before anything was sent")
     if not moment.fresh(operation):
         return End(OperationState.FAILED, "not begun: the sidecar was down, and the entry has become too old")
-    terms = OrderDraft(
-        broker=draft.broker,
-        instrument=draft.instrument,
-        account=draft.account,
-        side=draft.side,
-        type=OrderType.MARKET if draft.price is None else OrderType.LIMIT,
-        quantity=draft.quantity,
-        price=draft.price,
-        time_in_force=draft.time_in_force,
-        ttl_seconds=_fill_seconds(operation, moment),
-    )
-    return Place(Role.ENTRY, terms)
+    terms, companions = group(operation)
+    terms = terms.model_copy(update={"ttl_seconds": _fill_seconds(operation, moment)})
+    if operation.record.native is None:
+        return Place(Role.ENTRY, terms)
+    return Place(Role.ENTRY, terms, companions, Link.ON_FILL)
 
 
 def _cancel_entry(operation: Operation, moment: Moment, entry: Leg) -> Cancel | None:
-    """The rest of an entry is taken back in time, and as soon as the position is being left."""
+    """The rest of an entry is taken back in time, and as soon as the position is being left.
+
+    So it is where the broker protects only the whole of it: what has filled must not wait for the rest.
+    """
     over = moment.now >= entry.planned_at + _fill_seconds(operation, moment)
     leaving = bool(operation.record.unwinding) or operation.filled(*EXITS) > 0
-    return moment.cancel([entry]) if over or leaving else None
+    native = operation.record.native
+    uncovered = native is not None and not native.covers_parts and entry.filled > 0
+    return moment.cancel([entry]) if over or leaving or uncovered else None
 
 
 def _hold(operation: Operation, moment: Moment, entry: Leg, held: Decimal) -> Move:
     """A position is open: it needs a stop, then a target."""
+    if (gone := _closed_elsewhere(operation, moment)) is not None:
+        return gone
     stops = [leg for leg in operation.legs(Role.STOP) if leg.open and not _doubtful(leg, moment)]
     missing = more(held, sum((leg.left for leg in stops), NOTHING))
     if missing is not None:
-        step = moment.again(operation, Role.STOP, _stop(operation, missing))
+        step = moment.again(operation, Role.STOP, stop_order(operation, missing))
         return Unwind(f"the stop cannot be placed: {step.reason}") if isinstance(step, Exhausted) else step
     if (cancel := _surplus(operation, moment, stops, held)) is not None:
         return cancel
     lost = next((leg for leg in operation.legs(Role.STOP) if leg.lost), None)
     if lost is not None and "stop" not in operation.record.alarms:
         return Alarm("stop", f"{lost.name} may be in the broker's book besides the stop that works: {lost.reason}")
-    if (moving := move(operation, moment, stops, held, lambda quantity: _stop(operation, quantity))) is not None:
+    if (moving := move(operation, moment, stops, held, lambda quantity: stop_order(operation, quantity))) is not None:
         return moving
     if entry.open or unprotected(operation):
         return Wait()
@@ -130,16 +132,31 @@ def _doubtful(stop: Leg, moment: Moment) -> bool:
 
     Another one is placed then: both are reduce-only, and the one too many is cancelled when it turns up.
     """
-    return stop.state is OrderState.IN_DOUBT and moment.now - stop.planned_at >= moment.policy.protect_seconds
+    unseen = stop.state is OrderState.IN_DOUBT or (bool(stop.comes_with) and stop.state is OrderState.SENDING)
+    return unseen and moment.now - stop.planned_at >= moment.policy.protect_seconds
+
+
+def _closed_elsewhere(operation: Operation, moment: Moment) -> Move | None:
+    """The broker ends the exits of a position that is no more: another order has closed it, perhaps a person's."""
+    exits = [leg for leg in operation.legs(Role.STOP, Role.TARGET) if leg.comes_with]
+    if not any(leg.released for leg in exits) or any(leg.filled for leg in exits):
+        return None
+    if still_open(exits):
+        seen = LINKED_SECONDS + max(leg.ended_at or moment.now for leg in exits if leg.released)
+        # The one that has traded may be about to be seen.
+        return Wait(seen) if moment.now < seen else None
+    rest = still_open(operation.record.legs)
+    words = "the position was closed by another order, and the broker has ended its stop"
+    return moment.cancel(rest) or (Wait() if rest else End(OperationState.PARTIALLY_COMPLETED, words))
 
 
 def _aim(operation: Operation, moment: Moment, held: Decimal) -> Move:
     targets = still_open(operation.legs(Role.TARGET))
     missing = None if operation.wanted(Role.TARGET) is None else more(held, operation.left(Role.TARGET))
     if missing is None:
-        moving = move(operation, moment, targets, held, lambda quantity: _target(operation, quantity))
+        moving = move(operation, moment, targets, held, lambda quantity: target_order(operation, quantity))
         return moving or _surplus(operation, moment, targets, held) or Wait()
-    step = moment.again(operation, Role.TARGET, _target(operation, missing))
+    step = moment.again(operation, Role.TARGET, target_order(operation, missing))
     if isinstance(step, Exhausted):
         words = f"there is no target, the stop stands: {step.reason}"
         if words not in operation.record.errors:
@@ -158,7 +175,7 @@ def _finish(operation: Operation, moment: Moment, entry: Leg) -> Move:
         return called(operation, "entry", words, End(OperationState.FAILED, words))
     rest = still_open(operation.legs(Role.STOP, Role.TARGET, Role.FLATTEN))
     if rest:
-        return moment.cancel(rest) or Wait()
+        return moment.let_go(operation, rest) or Wait()
     if not entry.filled:
         return End(OperationState.FAILED, f"the entry has not filled: {entry.reason}")
     bad = operation.record.errors or operation.filled(Role.RESTORE)
@@ -172,7 +189,7 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
     why = operation.record.unwinding
     missing = more(held, operation.left(Role.FLATTEN))
     if missing is not None:
-        step = moment.again(operation, Role.FLATTEN, _market(operation, missing, opens=False))
+        step = moment.again(operation, Role.FLATTEN, market_order(operation, missing, opens=False))
         if isinstance(step, Exhausted):
             stop = "no stop works" if unprotected(operation) else "its stop stands, and is not watched any more"
             words = f"{why}; {held} could not be closed at the market, {stop}: {step.reason}"
@@ -182,56 +199,10 @@ def _unwind(operation: Operation, moment: Moment, held: Decimal) -> Move:
     entry = operation.last(Role.ENTRY)
     if held == 0 and entry is not None and not entry.open:
         others += still_open(operation.legs(Role.STOP))
-    if (cancel := moment.cancel(others)) is not None:
+    if (cancel := moment.let_go(operation, others)) is not None:
         return cancel
-    if still_open(operation.record.legs):
-        return Wait()
-    lost = [leg.name for leg in operation.record.legs if leg.lost]
-    if lost:
-        words = f"{why}; {' and '.join(lost)} may be in the broker's book, and nobody knows"
-        return called(operation, "lost", words, End(OperationState.FAILED, words))
-    return End(OperationState.ROLLED_BACK, why)
-
-
-def _stop(operation: Operation, quantity: Decimal) -> OrderDraft:
-    market = _market(operation, quantity, opens=False)
-    return market.model_copy(update={"type": OrderType.STOP, "stop_price": operation.wanted(Role.STOP)})
-
-
-def _target(operation: Operation, quantity: Decimal) -> OrderDraft:
-    market = _market(operation, quantity, opens=False)
-    return market.model_copy(update={"type": OrderType.TAKE_PROFIT, "stop_price": operation.wanted(Role.TARGET)})
-
-
-def _market(operation: Operation, quantity: Decimal, *, opens: bool) -> OrderDraft:
-    draft = _draft(operation)
-    return OrderDraft(
-        broker=draft.broker,
-        instrument=draft.instrument,
-        account=draft.account,
-        side=draft.side if opens else draft.side.opposite,
-        quantity=quantity,
-        reduce_only=not opens,
-    )
-
-
-def orders(draft: BracketDraft) -> list[OrderDraft]:
-    """One of each order that it may come to need, to see whether its broker takes such."""
-    probe = Operation(id="", intent=draft, created_at=0, updated_at=0)
-    kinds = [_stop(probe, draft.quantity), _market(probe, draft.quantity, opens=False)]
-    if draft.target_price is not None:
-        kinds.append(_target(probe, draft.quantity))
-    entry = _market(probe, draft.quantity, opens=True)
-    if draft.price is not None:
-        limit = {"type": OrderType.LIMIT, "price": draft.price}
-        entry = entry.model_copy(update=limit)
-    return [entry.model_copy(update={"time_in_force": draft.time_in_force}), *kinds]
+    return unwound(operation)
 
 
 def _fill_seconds(operation: Operation, moment: Moment) -> float:
-    return _draft(operation).fill_seconds or moment.policy.fill_seconds
-
-
-def _draft(operation: Operation) -> BracketDraft:
-    assert isinstance(operation.intent, BracketDraft)  # noqa: S101 - the table of kinds says so
-    return operation.intent
+    return bracket_of(operation).fill_seconds or moment.policy.fill_seconds

@@ -35,8 +35,8 @@ from sidecar.orders.operations.errors import (
 )
 from sidecar.orders.operations.hands import Hands
 from sidecar.orders.operations.journal import Count, Journal, Sought, Step
-from sidecar.orders.operations.kinds import needed, settled
-from sidecar.orders.operations.model import UNDO, Leg, Operation, Record, Role
+from sidecar.orders.operations.kinds import GROUPED, grouped, needed, settled
+from sidecar.orders.operations.model import UNDO, Leg, Native, Operation, Record, Role
 from sidecar.orders.operations.moves import Shift
 from sidecar.orders.operations.runner import Runner
 from sidecar.orders.operations.tracing import begun
@@ -161,7 +161,8 @@ class OperationEngine:
                 f"not begun: {len(self._runners)} operations are under way, and operations.size is {self._policy.size}"
             )
         operation.record.legs = await self._legs(draft, now)
-        for order in needed(draft):
+        operation.record.native = self._native(operation)
+        for order in needed(operation):
             self._check(order)
         try:
             known = await asyncio.shield(self._journal.accept(operation))
@@ -187,6 +188,22 @@ class OperationEngine:
         if known.intent != draft:
             raise TwiceError(f"not begun: its client id belongs to another operation, {known.id}; use a new one")
         return self._now(known)
+
+    def _native(self, operation: Operation) -> Native | None:
+        """How the broker places the operation's orders in one request; None where it does not."""
+        if operation.type not in GROUPED:
+            return None
+        try:
+            takes = self._desk.takes_groups(operation.broker)
+        except UnsupportedError as error:
+            raise RefusedError(f"not begun: {error}") from error
+        if takes is None:
+            return None
+        native = Native(covers_parts=takes.covers_parts, locks_exits=takes.locks_exits)
+        objection = self._desk.objection_to_group(*grouped(operation, native))
+        if objection and operation.type is OperationType.BRACKET and native.locks_exits:
+            raise RefusedError(f"not begun: {objection}")
+        return None if objection else native
 
     def _check(self, order: OrderDraft) -> None:
         try:
@@ -292,13 +309,20 @@ class OperationEngine:
                 f"not moved: only a bracket's stop and target are; replace an order of a {operation.type} by an "
                 "operation of the type modification"
             )
+        native = operation.record.native
+        if native is not None and native.locks_exits:
+            raise RefusedError(
+                f"not moved: {operation.broker} keeps stop and target as one pair; undo the bracket with "
+                f"POST /v1/operations/{operation.id}/rollback and begin another one"
+            )
         now = {"stop_price": operation.wanted(Role.STOP), "target_price": operation.wanted(Role.TARGET)}
         filled = {"price": None} if operation.filled(Role.ENTRY) else {}
         try:
             draft = BracketDraft.model_validate(operation.intent.model_dump() | now | filled | change.asked())
         except ValidationError as error:
             raise RefusedError(f"not moved: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
-        for order in needed(draft):
+        record = operation.record.model_copy(update={"prices": {}})
+        for order in needed(operation.model_copy(update={"intent": draft, "record": record})):
             self._check(order)
         prices = {Role.STOP: draft.stop_price, Role.TARGET: draft.target_price}
         return Shift({role: price for role, price in prices.items() if price != operation.wanted(role) and price})

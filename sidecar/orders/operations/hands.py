@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sidecar.brokers.groups import Link
 from sidecar.clock import Clock
 from sidecar.orders.desk import OrderDesk
+from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import (
     ConflictError,
     OrderError,
@@ -14,14 +16,17 @@ from sidecar.orders.errors import (
     UnsupportedError,
 )
 from sidecar.orders.ledger import Wanted
+from sidecar.orders.operations.companions import bring
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.order import Order
+from sidecar.orders.queue import Taken
 from sidecar.words import OrderState
 
 SETTLING_SECONDS: Final = 60.0
 """A broker that has said that an order is cancelled is believed after so long, though it shows the order as open."""
 _OPENING: Final = frozenset({Role.ENTRY, Role.FIRST, Role.SECOND, Role.CLOSE})
 """What must not be sent long after it was asked for."""
+_BOOKED: Final = frozenset({OrderState.WORKING, OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED})
 _URGENT: Final = frozenset({Role.STOP, Role.FLATTEN, Role.RESTORE})
 """What an open position waits for."""
 _UNDOING: Final = frozenset({Role.FLATTEN, Role.RESTORE})
@@ -41,6 +46,8 @@ class Hands:
         """
         if leg.terms is None:
             return True
+        if leg.comes_with:
+            return await bring(self, operation, leg)
         stale = leg.role in _OPENING and not fresh
         undone = bool(operation.record.unwinding) and leg.role not in _UNDOING and not _takes_over(operation, leg)
         if stale or undone:
@@ -48,11 +55,10 @@ class Hands:
             found = await self.desk.select(wanted)
             if not found:
                 return False
-            self._handed_in(leg, found[0])
+            self.handed_in(leg, found[0])
             return True
         try:
-            trace = operation.record.traceparent.encode() or None
-            taken = await self.desk.place(leg.terms, trace, urgent=leg.role in _URGENT, watched=True)
+            taken = await self._place(operation, leg, leg.terms)
         except StoppingError:
             raise
         except (UnsupportedError, ConflictError) as error:
@@ -60,8 +66,15 @@ class Hands:
         except OrderError as error:
             leg.reason = str(error)
         else:
-            self._handed_in(leg, taken.order)
+            self.handed_in(leg, taken.order)
         return True
+
+    async def _place(self, operation: Operation, leg: Leg, terms: OrderDraft) -> Taken:
+        trace, urgent = operation.record.traceparent.encode() or None, leg.role in _URGENT
+        if leg.link is None:
+            return await self.desk.place(terms, trace, urgent=urgent, watched=True)
+        companions = [other.terms for other in operation.companions(leg) if other.terms is not None]
+        return await self.desk.place_group(terms, companions, leg.link, trace, urgent=urgent)
 
     async def follow(self, leg: Leg, *, look: bool) -> None:
         """Learn how an order is; with a `look`, by asking the broker. Raises StoreError."""
@@ -113,6 +126,11 @@ class Hands:
         leg.in_doubt = order.may_have_been_executed
         leg.worked = leg.worked or order.state is OrderState.WORKING
         leg.filled = max(leg.filled, order.filled or NOTHING)
+        if leg.comes_with and order.answer is not None and order.state in _BOOKED:
+            leg.booked = self.desk.booked(order) or leg.booked
+        grouped = leg.comes_with or leg.link is Link.OCO
+        if grouped and order.state is OrderState.EXPIRED and order.broker_order_id:
+            leg.state, leg.released = OrderState.CANCELLED, True
         if order.state is OrderState.FILLED and not leg.filled and leg.terms is not None:
             leg.filled = leg.terms.quantity
         now = self.clock.now()
@@ -121,7 +139,8 @@ class Hands:
         if not leg.open and leg.ended_at is None:
             leg.ended_at = now
 
-    def _handed_in(self, leg: Leg, order: Order) -> None:
+    def handed_in(self, leg: Leg, order: Order) -> None:
+        """The order desk has it under this id."""
         leg.order_id = order.id
         self.absorb(leg, order)
 

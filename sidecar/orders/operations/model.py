@@ -5,8 +5,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from sidecar.brokers.groups import Link
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.operations.draft import AnyDraft
 from sidecar.words import OperationState, OperationType, OrderState
@@ -61,6 +62,14 @@ class Leg(BaseModel):
     """Unix seconds, like all times here."""
     terms: OrderDraft | None = None
     """What is handed in, client id and all; None for an order that was there before."""
+    link: Link | None = None
+    """How its companions depend on it; None for an order that is placed by itself."""
+    comes_with: str = ""
+    """The leg whose request places this one, too; empty for one that has a request of its own."""
+    booked: Decimal | None = None
+    """How much it is for, where the broker has made it what its first order has brought."""
+    released: bool = False
+    """Whether the broker has ended it, because another one has traded or what it was for is gone."""
     order_id: str = ""
     """The carried order; empty until it has been handed in."""
     state: OrderState = OrderState.ACCEPTED
@@ -90,7 +99,7 @@ class Leg(BaseModel):
         """How much it may still trade; 0 for one that was there before."""
         if self.terms is None or not self.open:
             return NOTHING
-        return max(NOTHING, self.terms.quantity - self.filled)
+        return max(NOTHING, (self.terms.quantity if self.booked is None else self.booked) - self.filled)
 
     @property
     def lost(self) -> bool:
@@ -103,10 +112,23 @@ class Leg(BaseModel):
         return not self.open and self.filled == NOTHING
 
 
+class Native(BaseModel):
+    """That the broker places the orders of this operation in one request, and what else such a broker does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    covers_parts: bool
+    """Whether the companions protect a part that has filled, too."""
+    locks_exits: bool
+    """Whether no order is reduce-only, and a stop and a target can wait at once only in one request."""
+
+
 class Record(BaseModel):
     """What has happened for an operation so far."""
 
     legs: list[Leg] = []
+    native: Native | None = None
+    """None where the sidecar places one order after the other. Decided once, when the operation is taken."""
     named: int = 0
     """How many names of legs were given out."""
     reason: str = ""
@@ -151,6 +173,14 @@ class Operation(BaseModel):
     def legs(self, *roles: Role) -> Iterator[Leg]:
         """The legs of these roles, the oldest first."""
         return (leg for leg in self.record.legs if leg.role in roles)
+
+    def companions(self, leg: Leg) -> list[Leg]:
+        """The legs that the request of this one places, too."""
+        return [other for other in self.record.legs if other.comes_with == leg.name]
+
+    def first_of(self, leg: Leg) -> Leg | None:
+        """The leg whose request places this one, too."""
+        return next((other for other in self.record.legs if other.name == leg.comes_with), None)
 
     def last(self, role: Role) -> Leg | None:
         """The newest leg of a role."""

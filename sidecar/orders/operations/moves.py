@@ -5,21 +5,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from sidecar.brokers.groups import Link
 from sidecar.config.model import Operations
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.operations.model import Leg, Operation, Role
 from sidecar.words import OperationState, OrderState
 
+LINKED_SECONDS: Final = 5.0
+"""What a broker has linked to an order that has traded is cancelled from here, too, when it stands for longer."""
 LONGEST_PAUSE_SECONDS: Final = 60.0
 """Pause between cancels that do not succeed: they are tried for ever, because an orphan may trade at any time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Write an order down, then hand it in."""
+    """Write an order down, then hand it in; its companions with it, in the same request."""
 
     role: Role
     terms: OrderDraft
+    companions: tuple[tuple[Role, OrderDraft], ...] = ()
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,17 @@ class Moment:
             return Cancel(leg)
         return None
 
+    def let_go(self, operation: Operation, legs: Iterable[Leg]) -> Cancel | Wait | None:
+        """The cancel of what another order has made needless; the broker ends by itself what it has linked to that."""
+        needless = still_open(legs)
+        if not any(leg.comes_with or leg.link is Link.OCO for leg in needless):
+            return self.cancel(needless)
+        traded = [leg for leg in operation.record.legs if leg.filled and leg.role is not Role.ENTRY]
+        if not traded:
+            return self.cancel(needless)
+        due = LINKED_SECONDS + max(self.now if leg.ended_at is None else leg.ended_at for leg in traded)
+        return Wait(due) if due > self.now else self.cancel(needless)
+
 
 def unsettled_cancel(operation: Operation, policy: Operations) -> Alarm | None:
     """A person has to know of an order that cannot be cancelled, and may trade."""
@@ -152,6 +168,18 @@ def unsettled_cancel(operation: Operation, policy: Operations) -> Alarm | None:
 def called(operation: Operation, key: str, reason: str, otherwise: Move) -> Move:
     """An alarm, and what follows once it has been told."""
     return otherwise if key in operation.record.alarms else Alarm(key, reason)
+
+
+def unwound(operation: Operation) -> Move:
+    """The end of an operation that was undone, once nothing of it is open any more."""
+    if still_open(operation.record.legs):
+        return Wait()
+    why = operation.record.unwinding
+    lost = [leg.name for leg in operation.record.legs if leg.lost]
+    if lost:
+        words = f"{why}; {' and '.join(lost)} may be in the broker's book, and nobody knows"
+        return called(operation, "lost", words, End(OperationState.FAILED, words))
+    return End(OperationState.ROLLED_BACK, why)
 
 
 def traded_too_much(operation: Operation, moment: Moment, terms: OrderDraft, reason: str) -> Move:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sidecar.brokers.groups import Link
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.operations.draft import OcoDraft
 from sidecar.orders.operations.model import Operation, Role
@@ -10,13 +11,14 @@ from sidecar.orders.operations.moves import (
     Exhausted,
     Moment,
     Move,
+    Place,
     Unwind,
     Wait,
     called,
     still_open,
     traded_too_much,
 )
-from sidecar.words import OperationState
+from sidecar.words import OperationState, OrderState
 
 PAIR: Final = (Role.FIRST, Role.SECOND)
 
@@ -36,11 +38,12 @@ def decide(operation: Operation, moment: Moment) -> Move:
         return _won(operation, moment, traded[0])
     if operation.record.unwinding:
         return _unwind(operation, moment)
-    return _place(operation, moment)
+    return _place(operation, moment) if operation.record.native is None else _place_both(operation, moment)
 
 
-def orders(draft: OcoDraft) -> list[OrderDraft]:
+def orders(operation: Operation) -> list[OrderDraft]:
     """Both orders."""
+    draft = _draft(operation)
     return [leg.order(draft.broker, draft.instrument, draft.account) for leg in (draft.first, draft.second)]
 
 
@@ -48,7 +51,7 @@ def _place(operation: Operation, moment: Moment) -> Move:
     """One after the other, so that the second is not sent when the first has filled at once."""
     if not operation.record.legs and not moment.fresh(operation):
         return End(OperationState.FAILED, "not begun: the sidecar was down, and the pair has become too old")
-    for role, terms in zip(PAIR, orders(_draft(operation)), strict=True):
+    for role, terms in zip(PAIR, orders(operation), strict=True):
         leg = operation.last(role)
         if leg is None or (not leg.open and not leg.worked):
             move = moment.again(operation, role, terms)
@@ -60,10 +63,28 @@ def _place(operation: Operation, moment: Moment) -> Move:
     return End(OperationState.FAILED, "both orders have ended without a fill, and nobody asked the sidecar for it")
 
 
+def _place_both(operation: Operation, moment: Moment) -> Move:
+    """Both in one request: the broker takes both or none, and lets one end the other."""
+    if not operation.record.legs and not moment.fresh(operation):
+        return End(OperationState.FAILED, "not begun: the sidecar was down, and the pair has become too old")
+    first = operation.last(Role.FIRST)
+    if still_open(operation.legs(*PAIR)):
+        return Wait()
+    if first is None or first.state is OrderState.REJECTED:
+        terms, other = orders(operation)
+        move = moment.again(operation, Role.FIRST, terms)
+        if isinstance(move, Place):
+            return Place(Role.FIRST, terms, ((Role.SECOND, other),), Link.OCO)
+        return Unwind(f"the pair cannot be placed: {move.reason}") if isinstance(move, Exhausted) else move
+    if lost := next((leg for leg in operation.legs(*PAIR) if leg.lost), None):
+        return Unwind(f"{lost.name} may be in the broker's book, and nobody knows: {lost.reason}")
+    return End(OperationState.FAILED, "both orders have ended without a fill, and nobody asked the sidecar for it")
+
+
 def _won(operation: Operation, moment: Moment, winner: Role) -> Move:
     loser = PAIR[1 - PAIR.index(winner)]
-    if (cancel := moment.cancel(operation.legs(loser))) is not None:
-        return cancel
+    if (move := moment.let_go(operation, operation.legs(loser))) is not None:
+        return move
     if still_open(operation.legs(*PAIR)):
         return Wait()
     lost = next((leg for leg in operation.legs(loser) if leg.lost), None)

@@ -9,12 +9,13 @@ from typing import Final
 from sidecar.clock import Clock
 from sidecar.config.model import Operations
 from sidecar.orders.errors import StoppingError
-from sidecar.orders.operations import bracket
+from sidecar.orders.operations.bracket_orders import exposure
 from sidecar.orders.operations.hands import Hands
 from sidecar.orders.operations.journal import Journal, Step
 from sidecar.orders.operations.kinds import decide, exposed
-from sidecar.orders.operations.model import UNDO, Leg, Operation, Role
+from sidecar.orders.operations.model import Operation, Role
 from sidecar.orders.operations.moves import Alarm, Cancel, End, Keep, Moment, Move, Note, Place, Shift, Unwind, Wait
+from sidecar.orders.operations.planning import planned, spoken
 from sidecar.orders.operations.tracing import traced
 from sidecar.store import StoreClosedError, StoreError
 from sidecar.telemetry.events import (
@@ -156,15 +157,12 @@ class Runner:
         changed = self.operation.copied()
         legs = changed.record.legs
         moment = Moment(now, self._policy)
-        steps = []
-        for leg in [leg for leg in legs if leg.open and not leg.order_id]:
-            if not await self._hands.hand_in(changed, leg, fresh=moment.in_time(leg)):
-                legs.remove(leg)
-                steps.append(Step(now, "drop", f"{leg.name}: it had not been handed in, and is not wanted any more"))
+        steps = await self._handed_in(changed, moment, companions=False)
         known = [leg for leg in legs if leg.order_id]
         # A cancel that is done has told how much of its order was traded: asked before the order is.
         await asyncio.gather(*(self._hands.follow_cancel(leg) for leg in known if leg.cancel_id))
         await asyncio.gather(*(self._hands.follow(leg, look=look) for leg in known if leg.open))
+        steps += await self._handed_in(changed, moment, companions=True)
         self._expose(changed)
         if look:
             self._look_at = self._clock.monotonic() + self._pause
@@ -173,6 +171,16 @@ class Runner:
             await self._write(changed, steps + self._progress(changed))
             self._pause = _FIRST_LOOK_SECONDS
             self._look_at = min(self._look_at, self._clock.monotonic() + self._pause)
+
+    async def _handed_in(self, changed: Operation, moment: Moment, *, companions: bool) -> list[Step]:
+        """Hand in what was planned and drop what is not wanted any more; companions once their first order is known."""
+        steps, legs = list[Step](), changed.record.legs
+        for leg in [leg for leg in legs if leg.open and not leg.order_id and bool(leg.comes_with) is companions]:
+            if not await self._hands.hand_in(changed, leg, fresh=moment.in_time(leg)):
+                legs.remove(leg)
+                told = f"{leg.name}: it had not been handed in, and is not wanted any more"
+                steps.append(Step(self._clock.now(), "drop", told))
+        return steps
 
     def _longest_pause(self, operation: Operation) -> float:
         seconds = self._policy.look_seconds
@@ -238,15 +246,11 @@ class Runner:
         """Only writes it down: it is handed in when that is on the disk."""
         record, now = changed.record, self._clock.now()
         retried = bool(changed.attempts(move.role))
-        # Never a name that was used before, not even by a leg that was dropped.
-        record.named += 1
-        name = f"{move.role}{record.named}"
-        terms = move.terms.model_copy(update={"client_id": f"op-{changed.id}-{name}"})
-        record.legs.append(Leg(name=name, role=move.role, undo=UNDO[move.role], planned_at=now, terms=terms))
+        legs = planned(record, move, changed.id, now)
         if changed.state is OperationState.PENDING:
             changed.state = OperationState.IN_PROGRESS
-        step = Step(now, "plan", f"{name}: {_spoken(move)}; to undo it: {UNDO[move.role]}")
-        await self._recovering(changed, "retried" if retried else "", step)
+        steps = [Step(now, "plan", f"{leg.name}: {spoken(leg)}; to undo it: {leg.undo}") for leg in legs]
+        await self._recovering(changed, "retried" if retried else "", *steps)
 
     async def _cancel(self, changed: Operation, name: str) -> None:
         leg = next(leg for leg in changed.record.legs if leg.name == name)
@@ -272,11 +276,11 @@ class Runner:
                 )
             )
 
-    async def _recovering(self, changed: Operation, kind: str, step: Step) -> None:
+    async def _recovering(self, changed: Operation, kind: str, *steps: Step) -> None:
         first = bool(kind) and not changed.record.recoveries
         if kind:
             changed.record.recoveries.append(kind)
-        await self._write(changed, [step])
+        await self._write(changed, list(steps))
         if first:
             self._bus.emit(OperationRecovery(changed.broker, changed.id, changed.type, "attempted", kind))
 
@@ -292,7 +296,7 @@ class Runner:
     async def _exposed_without_disk(self) -> None:
         """A full disk keeps every step back: who is unprotected meanwhile must be known all the same."""
         if exposed(self.operation) and "disk" not in self._called:
-            quantity = bracket.exposure(self.operation)
+            quantity = exposure(self.operation)
             self._call(
                 Alarm("disk", f"{quantity} may have no stop: the state file takes no step; make room on its disk")
             )
@@ -312,9 +316,3 @@ class Runner:
             reason = changed.record.reason or changed.record.unwinding
             self._bus.emit(OperationChanged(changed.broker, changed.id, changed.type, was, changed.state, reason))
         self._told(self)
-
-
-def _spoken(move: Place) -> str:
-    terms = move.terms
-    at = "" if terms.price is None and terms.stop_price is None else f" at {terms.price or terms.stop_price}"
-    return f"{terms.side} {terms.quantity} {terms.instrument}, {terms.type}{at}"

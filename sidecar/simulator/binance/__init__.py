@@ -1,4 +1,4 @@
-"""Binance to practise against: USD-M futures, and a little spot."""
+"""Binance to practise against: USD-M futures, and spot."""
 
 from sidecar.simulator.binance.broker import BinanceBroker, broker
 from sidecar.simulator.binance.exchange import Credentials

@@ -13,6 +13,7 @@ from sidecar.simulator.binance.ledger import Journal, Ledger
 from sidecar.simulator.binance.limits import SPOT_LIMITS, WALLET_LIMITS, Limits, Meter
 from sidecar.simulator.binance.market import Market
 from sidecar.simulator.binance.spot import SpotLedger
+from sidecar.simulator.binance.spot_lists import OrderLists
 from sidecar.simulator.binance.symbols import SYMBOLS, Symbol
 from sidecar.simulator.control import Executed
 
@@ -33,11 +34,14 @@ class Credentials:
 class Account:
     """What belongs to one key."""
 
-    def __init__(self, credentials: Credentials, ledger: Ledger, algo: AlgoBook, spot: SpotLedger) -> None:
+    def __init__(
+        self, credentials: Credentials, ledger: Ledger, algo: AlgoBook, spot: SpotLedger, lists: OrderLists
+    ) -> None:
         self.credentials = credentials
         self.ledger = ledger
         self.algo = algo
         self.spot = spot
+        self.lists = lists
         self.listen_key = ""
         self.listen_key_until = 0.0
         self.countdowns: dict[str, float] = {}
@@ -56,6 +60,7 @@ class Exchange:
         limits: Limits | None = None,
         spot_limits: Limits = SPOT_LIMITS,
         fill_cap: Decimal | None = None,
+        spot_fee: Decimal = Decimal(0),
     ) -> None:
         self.seed = seed
         self.offset_seconds = 0.0
@@ -64,6 +69,7 @@ class Exchange:
         self._limits = limits or Limits()
         self._spot_limits = spot_limits
         self._fill_cap = fill_cap
+        self._spot_fee = spot_fee
         self.reset()
 
     def reset(self) -> None:
@@ -137,5 +143,14 @@ class Exchange:
         )
         algo = AlgoBook(ledger, prices=self.prices, now_ms=self.now_ms, ids=algo_ids, journal=self.journal)
         holdings = {"USDT": credentials.balance, "BTC": Decimal(1), "ETH": Decimal(10), "BNB": Decimal(0)}
-        spot = SpotLedger(holdings, prices=self.prices, now_ms=self.now_ms, ids=order_ids, journal=self.journal)
-        return Account(credentials, ledger, algo, spot)
+        spot = SpotLedger(
+            holdings,
+            prices=self.prices,
+            now_ms=self.now_ms,
+            ids=order_ids,
+            journal=self.journal,
+            fill_cap=self._fill_cap,
+            fee=self._spot_fee,
+        )
+        lists = OrderLists(spot, self.prices, self.now_ms, order_ids)
+        return Account(credentials, ledger, algo, spot, lists)

@@ -5,6 +5,7 @@ from typing import Any
 from sidecar.simulator.binance.call import Call, Endpoint, Json, OrderCost, Security
 from sidecar.simulator.binance.errors import missing
 from sidecar.simulator.binance.parameters import Parameters
+from sidecar.simulator.binance.spot_lists import OrderList
 from sidecar.simulator.binance.symbols import symbol_of
 
 _ASSETS = {"USDT": "TetherUS", "BTC": "Bitcoin", "ETH": "Ethereum", "BNB": "BNB"}
@@ -67,6 +68,43 @@ def open_orders(call: Call) -> Json:
     return [order.as_json() for order in call.account.spot.open_orders(symbol)]
 
 
+def place_oco(call: Call) -> Json:
+    """`POST orderList/oco`."""
+    return call.account.lists.place_oco(call.parameters).reported()
+
+
+def place_oto(call: Call) -> Json:
+    """`POST orderList/oto`."""
+    return call.account.lists.place_oto(call.parameters, pair=False).reported()
+
+
+def place_otoco(call: Call) -> Json:
+    """`POST orderList/otoco`."""
+    return call.account.lists.place_oto(call.parameters, pair=True).reported()
+
+
+def place_opo(call: Call) -> Json:
+    """`POST orderList/opo`."""
+    return call.account.lists.place_oto(call.parameters, pair=False, pays=True).reported()
+
+
+def place_opoco(call: Call) -> Json:
+    """`POST orderList/opoco`."""
+    return call.account.lists.place_oto(call.parameters, pair=True, pays=True).reported()
+
+
+def get_list(call: Call) -> Json:
+    """`GET orderList`."""
+    return _find_list(call, "origClientOrderId").as_json()
+
+
+def cancel_list(call: Call) -> Json:
+    """`DELETE orderList`."""
+    found = _find_list(call, "listClientOrderId")
+    call.account.lists.cancel(found)
+    return found.reported()
+
+
 def all_coins(call: Call) -> Json:
     """`GET capital/config/getall`: the assets, each on one network."""
     held = call.account.spot.balances
@@ -120,12 +158,24 @@ def _identity(parameters: Parameters) -> tuple[int, str]:
     raise missing("orderId")
 
 
+def _find_list(call: Call, name: str) -> OrderList:
+    parameters = call.parameters
+    return call.account.lists.find(parameters.integer("orderListId", 0), parameters.optional(name))
+
+
 ENDPOINTS = (
     Endpoint("GET", "/api/v3/account", account),
     Endpoint("POST", "/api/v3/order", place_order, orders=OrderCost()),
     Endpoint("GET", "/api/v3/order", get_order),
     Endpoint("DELETE", "/api/v3/order", cancel_order),
     Endpoint("GET", "/api/v3/openOrders", open_orders),
+    Endpoint("POST", "/api/v3/orderList/oco", place_oco, orders=OrderCost(2, 2)),
+    Endpoint("POST", "/api/v3/orderList/oto", place_oto, orders=OrderCost(2, 2)),
+    Endpoint("POST", "/api/v3/orderList/otoco", place_otoco, orders=OrderCost(3, 3)),
+    Endpoint("POST", "/api/v3/orderList/opo", place_opo, orders=OrderCost(2, 2)),
+    Endpoint("POST", "/api/v3/orderList/opoco", place_opoco, orders=OrderCost(3, 3)),
+    Endpoint("GET", "/api/v3/orderList", get_list),
+    Endpoint("DELETE", "/api/v3/orderList", cancel_list),
     Endpoint("GET", "/sapi/v1/capital/config/getall", all_coins),
     Endpoint("GET", "/sapi/v1/margin/allPairs", margin_pairs),
     Endpoint("GET", "/sapi/v1/margin/isolated/allPairs", margin_pairs),

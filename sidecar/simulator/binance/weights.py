@@ -63,6 +63,7 @@ _SPOT: Mapping[str, Weigh] = MappingProxyType(
         "GET /exchangeInfo": _fixed(20),
         "GET /account": _fixed(20),
         "GET /order": _fixed(4),
+        "GET /orderList": _fixed(4),
         "GET /openOrders": _by_symbol(6, 80),
         "GET /ticker/price": _by_symbol(2, 4),
         "GET /klines": _fixed(2),

@@ -107,7 +107,8 @@ class Exchange:
         """What truly stands, or stood, in the books: every order that a client asked for and the broker took.
 
         Left out are orders that the broker cancelled in the request that created them (INSUFFICIENT_MARGIN,
-        MARKET_HALTED, ...): they never stood. Exits ordered on fill belong to their entry and are not counted.
+        MARKET_HALTED, ...): they never stood. Exits ordered on fill belong to their entry, and are counted only where
+        the client gave them an id of their own.
         """
         accounts = [ledger.account for ledger in self.ledgers.values()]
         return Executed(
@@ -125,7 +126,11 @@ class Exchange:
 
 
 def _standing(account: Account) -> list[Order]:
-    return [order for order in account.orders.values() if not order.dependent and not order.stillborn]
+    return [
+        order
+        for order in account.orders.values()
+        if (order.spec.client_id or not order.dependent) and not order.stillborn
+    ]
 
 
 def _order(order: Order) -> ExecutedOrder:
