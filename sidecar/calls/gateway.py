@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from sidecar.brokers.profile import Finding, Keys, LogsIn, Profile, Refusal, Verdict
+from sidecar.brokers.profile import Finding, Intent, Keys, LogsIn, Profile, Refusal, Verdict
 from sidecar.brokers.streams import OrderStream, Socket, TellsOfOrders
 from sidecar.calls import ending
 from sidecar.calls.admission import Admission, Restraint
@@ -230,6 +230,7 @@ class Gateway:
         gone: Callable[[], bool] = lambda: False,
         expires_at: float | None = None,
         link: bytes | None = None,
+        protects: bool = False,
     ) -> Result:
         """Carry one call and tell, in one event, what became of it, also when it is cancelled or fails in here.
 
@@ -238,10 +239,13 @@ class Gateway:
         `deadline_seconds`: how long the caller still waits; None takes the broker's default. `gone` tells whether the
         caller has hung up: an order that is still waiting then is not sent any more. `expires_at`: Unix seconds after
         which nothing is sent any more, though an answer may come later. `link`: the `traceparent` of what it has to do
-        with in another trace.
+        with in another trace. `protects`: an open position depends on it, so that it goes as what reduces risk,
+        whatever the request itself tells.
         """
         trace = linked_to(parse_traceparent(traceparent, tracestate), link)
         call = self._call(request, deadline_seconds, trace, gone)
+        if protects:
+            call.intent = _protecting(call.intent)
         if expires_at is not None:
             call.intent = replace(call.intent, expires_at=expires_at)
         return await self._carry(call)
@@ -290,10 +294,12 @@ class Gateway:
         """Whether the broker takes new orders at all; breakers, limits and the degradation level may still say no."""
         return self._held is None and self._admission.reading().can_trade
 
-    def allows(self, request: Request) -> bool:
-        """Whether the degradation level lets this request pass."""
-        restraint = self._restraint
-        return restraint.level is DegradationLevel.NONE or not restraint.refuses(self._profile.understand(request))
+    def allows(self, request: Request, *, protects: bool = False) -> bool:
+        """Whether the degradation level lets this request pass; `protects` as in `run`."""
+        if self._restraint.level is DegradationLevel.NONE:
+            return True
+        intent = self._profile.understand(request)
+        return not self._restraint.refuses(_protecting(intent) if protects else intent)
 
     @property
     def opens_in(self) -> float:
@@ -471,6 +477,11 @@ class Gateway:
 
     def _chosen(self, group: str | None) -> tuple[Breaker, ...]:
         return tuple(self._breakers.values()) if group is None else (self._breakers[group],)
+
+
+def _protecting(intent: Intent) -> Intent:
+    """A stop where none is reduce-only looks like new risk, and is what gets out of it."""
+    return replace(intent, effect=Effect.REDUCES_RISK, priority=min(intent.priority, Priority.REDUCE))
 
 
 def gateways(

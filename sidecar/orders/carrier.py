@@ -54,6 +54,7 @@ class Carrier:
             link=order.link,
             gone=lambda: bool(order.recalled),
             expires_at=order.expires_at,
+            protects=order.urgent,
         )
         return after_call(request, result, self.profile)
 

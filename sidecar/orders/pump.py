@@ -184,7 +184,7 @@ class Pump:
             return cancel
         if not self._reachable() or self._clock.monotonic() < self._hold_until or self._pace.wait() > 0:
             return None
-        order = self._lanes.take_order(lambda order: self._gateway.allows(order.request))
+        order = self._lanes.take_order(lambda order: self._gateway.allows(order.request, protects=order.urgent))
         if order is not None:
             self._pace.take()
         return order

@@ -281,7 +281,7 @@ class OrderQueue:
             return OrderState.CANCELLED, "its order had not been sent, and will not be"
         if not self._gateway.can_trade:
             return OrderState.QUEUED, "waits for the broker"
-        if not self._gateway.allows(order.request):
+        if not self._gateway.allows(order.request, protects=order.urgent):
             return OrderState.QUEUED, "waits until the broker's degradation level allows new risk"
         return OrderState.QUEUED, "waits for its turn"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.words import DegradationLevel, OrderState
+from sidecar.orders.draft import OrderDraft
+from sidecar.words import DegradationLevel, OrderState, Priority
 from tests.orders.carrying import Shop, cancelling
 
 READ_ONLY = DegradationLevel.READ_ONLY
@@ -42,6 +43,19 @@ def test_it_is_told_why_it_waits(tmp_path: Path) -> None:
         return (await shop.place()).order.reason
 
     assert shop.run(life) == "waits until the broker's degradation level allows new risk"
+
+
+def test_what_an_open_position_waits_for_is_sent_though_its_request_tells_nothing_of_that(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    async def life() -> None:
+        degrade(shop)
+        stop = {"broker": "binance", "instrument": "BTCUSDT", "side": "sell", "quantity": "1", "client_id": "stop"}
+        await shop.settled(await shop.desk.place(OrderDraft.model_validate(stop), urgent=True))
+
+    shop.run(life)
+    assert shop.broker.executions == ["stop"]
+    assert shop.bench.finished.priority is Priority.REDUCE
 
 
 def test_it_is_sent_when_what_a_person_set_is_over(tmp_path: Path) -> None:
