@@ -1,4 +1,4 @@
-.PHONY: help demo test torture crashes posture image lint format bench requirements reference clean
+.PHONY: help demo test torture crashes posture image pictures lint format bench requirements reference clean
 .DEFAULT_GOAL := help
 bin := .venv/bin
 

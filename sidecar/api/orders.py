@@ -13,7 +13,7 @@ from sidecar.api.prefer import LONGEST_WAIT_SECONDS, preferences
 from sidecar.api.problem import RefusedError, problem
 from sidecar.api.questions import bad, count, number, until_final
 from sidecar.api.routes import Asked, Route
-from sidecar.orders.desk import KEY, Account, OrderDesk
+from sidecar.orders.desk import OrderDesk
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import (
     ConflictError,
@@ -27,6 +27,8 @@ from sidecar.orders.errors import (
     UnrecordedError,
     UnsupportedError,
 )
+from sidecar.orders.inquiries import Account
+from sidecar.orders.keys import HEADER
 from sidecar.orders.ledger import Wanted
 from sidecar.orders.order import Order
 from sidecar.store import StoreError
@@ -134,7 +136,7 @@ class _Orders:
         if self._given is None:
             raise RefusedError(problem(HTTPStatus.CONFLICT, _STATELESS))
         try:
-            trace, key = header(asked.headers, b"traceparent"), header(asked.headers, KEY)
+            trace, key = header(asked.headers, b"traceparent"), header(asked.headers, HEADER)
             taken = await self._desk.place(asked.body, trace, key)
             _, wait = preferences(asked.headers)
             account = await self._desk.wait(taken.order.id, wait, final=False) if wait else None

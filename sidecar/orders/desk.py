@@ -1,53 +1,38 @@
 """Where orders are handed in and asked for: the queues of all brokers behind one door."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Final
 
 from sidecar.brokers.groups import Group, Link, TakesGroups
-from sidecar.brokers.profile import Inexpressible, Intent
+from sidecar.brokers.profile import Inexpressible
 from sidecar.calls.latesigning import client_id_of_key, new_client_id
 from sidecar.clock import Clock
+from sidecar.orders.direct import KINDS, heed
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import ConflictError, EndedError, UnknownOrderError, UnnumberedError, UnsupportedError
+from sidecar.orders.errors import EndedError, UnnumberedError, UnsupportedError
 from sidecar.orders.fills.streams import FillStreams
-from sidecar.orders.ledger import Ledger, Wanted
-from sidecar.orders.order import Change, Kind, Order, PriceGuard, new_order
+from sidecar.orders.inquiries import Inquiries
+from sidecar.orders.keys import HEADER, derived
+from sidecar.orders.ledger import Ledger
+from sidecar.orders.order import Kind, Order, PriceGuard, new_order
 from sidecar.orders.outcome import Next
 from sidecar.orders.queue import OrderQueue, Taken
 from sidecar.orders.recorder import Recorder
 from sidecar.store import StoreError
-from sidecar.telemetry.events import Bus, OrderRefused, OrderStateChanged
+from sidecar.telemetry.events import Bus, OrderRefused
 from sidecar.wire import Request, header
 from sidecar.words import Effect, OrderState, OrderType
 
-HEARTBEAT_SECONDS: Final = 15.0
-KEY: Final = b"idempotency-key"
-_FIRST_LOOK_SECONDS: Final = 1.0
-_LONGEST_LOOK_SECONDS: Final = 10.0
-"""Pauses between looks at a working order for somebody who waits for its end."""
-_CANCELS_ALL: Final = frozenset({"cancel_all_orders", "cancel_all_algo_orders"})
-_MOVES: Final = ("cancel_", "modify_", "replace_")
-"""How the endpoints begin whose calls are about orders that the broker should have already."""
 _SOME_ID: Final = "1"
 """Stands for the id that a broker will give to an order."""
 _NUMBER_SECONDS: Final = 5.0
 """Longest wait for the answer that tells a broker's own id, where an order is cancelled by that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """All that is known of one order."""
-
-    order: Order
-    changes: tuple[Change, ...]
-
-
-class OrderDesk:
+class OrderDesk(Inquiries):
     """Takes orders for the brokers whose requests the sidecar signs, and tells what became of them."""
 
     def __init__(
@@ -60,15 +45,10 @@ class OrderDesk:
         rng: Random,
         fill_streams: Mapping[str, FillStreams] | None = None,
     ) -> None:
-        """`fill_streams`: what learns of fills by the brokers' streams, where there are any."""
-        self._queues = dict(queues)
-        self._fill_streams = dict(fill_streams or {})
-        self._ledger = ledger
+        """`fill_streams` as for `Inquiries`."""
+        super().__init__(queues, ledger, bus=bus, clock=clock, fill_streams=fill_streams)
         self._bus = bus
-        self._clock = clock
         self._rng = rng
-        self._watchers: dict[str, set[asyncio.Event]] = {}
-        bus.subscribe(OrderStateChanged, self._hear)
 
     async def give_up_strays(self) -> None:
         """Tell that nobody will carry the orders of brokers for which there is no queue any more. Raises StoreError.
@@ -109,7 +89,7 @@ class OrderDesk:
             guard = PriceGuard(draft.side, draft.price_guard.reference, draft.price_guard.tolerance)
         order = self._order(queue, Kind.ORDER, client_id, request, self._lifetime(queue, draft))
         order.guard, order.traceparent, order.urgent = guard, traceparent, urgent
-        order.key = _derived(key)
+        order.key = derived(key)
         return await queue.take(order)
 
     async def place_group(
@@ -225,12 +205,12 @@ class OrderDesk:
             return None
         profile = queue.profile
         intent = profile.understand(request)
-        kind = _KINDS.get(intent.endpoint.name)
+        kind = KINDS.get(intent.endpoint.name)
         if kind is None or intent.effect is Effect.READ:
             return None
         unsigned = profile.unsigned(request)
         if kind is Kind.ORDER and not intent.client_id:
-            unsigned = profile.identified(unsigned, self._new_client_id(header(request.headers, KEY)))
+            unsigned = profile.identified(unsigned, self._new_client_id(header(request.headers, HEADER)))
             intent = profile.understand(unsigned)
         # What could not be looked up afterwards must not be sent without its bot.
         if not intent.client_id or profile.look(unsigned, intent, self._clock.now) is None:
@@ -238,55 +218,17 @@ class OrderDesk:
         order = self._order(queue, kind, intent.client_id, unsigned, self._ttl(queue, kind, unsigned))
         order.traceparent = traceparent
         if kind is Kind.ORDER:
-            order.key = _derived(header(request.headers, KEY))
+            order.key = derived(header(request.headers, HEADER))
         return await queue.take(order)
 
     async def heed(self, broker: str, request: Request) -> None:
         """A bot calls the broker directly, which knows nothing of the orders that wait here.
 
         Raises OrderError, StoreError.
-
-        What it cancels or changes is not sent afterwards: the broker will say that there is no such order, and that
-        has to be true. An order that is carried already is not sent a second time.
         """
         queue = self._queues.get(broker)
-        if queue is None:
-            return
-        intent = queue.profile.understand(request)
-        name = intent.endpoint.name
-        if name in _CANCELS_ALL:
-            await queue.caught_up()
-            await self._withdraw(queue, _swept(queue, name, request))
-        elif name.startswith(_MOVES):
-            await queue.caught_up()
-            lane = queue.profile.lane(request)
-            own = [intent.client_id] if intent.client_id and name.startswith("cancel_") else []
-            named = (queue.of_client_id(client_id) for client_id in own or queue.profile.named(request))
-            await self._withdraw(queue, [order for order in named if order is not None and lane.covers(order.lane)])
-        elif _KINDS.get(name) is Kind.ORDER:
-            carried = await self._carried(queue, request, intent)
-            if carried is not None and queue.profile.lane(request).account == carried.lane.account:
-                raise ConflictError(
-                    f"not sent: the sidecar has taken this order already; GET /v1/orders/{carried.id} tells how far it "
-                    f"is, and a new order needs a new id"
-                )
-
-    async def _carried(self, queue: OrderQueue, request: Request, intent: Intent) -> Order | None:
-        """The carried order that a placement repeats: an open one by its client id, or any by its key."""
-        await queue.caught_up()
-        if intent.client_id and (same := queue.of_client_id(intent.client_id)) is not None:
-            return same
-        key = _derived(header(request.headers, KEY))
-        if not key:
-            return None
-        found = await self._ledger.select(Wanted(brokers=(queue.broker,), keys=(key,)))
-        return found[0] if found else None
-
-    @staticmethod
-    async def _withdraw(queue: OrderQueue, orders: list[Order]) -> None:
-        for order in orders:
-            if not await queue.take_back(order, "cancelled by its bot before it was sent"):
-                queue.stop_sending(order, "cancelled by its bot before it was executed")
+        if queue is not None:
+            await heed(queue, self._ledger, request)
 
     async def cancel(self, order_id: str, traceparent: bytes | None = None) -> Order:
         """Take an order back, or let a cancel follow it; returns what carries the cancel out. Raises OrderError."""
@@ -328,89 +270,6 @@ class OrderDesk:
             )
         return order
 
-    # Asking
-
-    async def account(self, order_id: str) -> Account:
-        """What is known of an order now. Raises UnknownOrderError, StoreError."""
-        order = self._open(order_id) or await self._ledger.find(order_id)
-        if order is None:
-            raise UnknownOrderError("no such order, or none any more; GET /v1/orders lists those that are known")
-        changes = await self._ledger.changes(order_id)
-        if changes and changes[-1].state is not order.state:  # the disk is about to know it, too
-            changes.append(Change(order.updated_at, order.state, order.reason))
-        return Account(order, tuple(changes))
-
-    async def select(self, wanted: Wanted) -> list[Order]:
-        """The newest orders of a kind. Raises StoreError."""
-        return [self._open(order.id) or order for order in await self._ledger.select(wanted)]
-
-    async def look_again(self, order_id: str) -> None:
-        """Ask the broker how far a working order is."""
-        order = (await self.account(order_id)).order
-        queue = self._queues.get(order.broker)
-        if order.state is OrderState.WORKING and queue is not None:
-            await queue.look_again(order_id)
-
-    def follows(self, broker: str, account: str) -> bool:
-        """Whether the broker tells by itself, now, what happens to an account's orders."""
-        streams = self._fill_streams.get(broker)
-        return streams is not None and streams.live(account)
-
-    async def wait(self, order_id: str, seconds: float, *, final: bool) -> Account:
-        """What is known of an order once it is settled, or after `seconds`. Raises UnknownOrderError, StoreError.
-
-        Settled is what the broker has answered: an order in its book as well. `final` waits for the order's end, and
-        asks the broker about it now and then.
-        """
-        ends = self._clock.monotonic() + seconds
-        pause = _FIRST_LOOK_SECONDS
-        with _Watch(self._watchers, order_id) as changed:
-            while True:
-                changed.clear()
-                account = await self.account(order_id)
-                left = ends - self._clock.monotonic()
-                state = account.order.state
-                if state.final or left <= 0 or not (state.open or final):
-                    return account
-                working = state is OrderState.WORKING
-                await self._heard(changed, min(left, pause) if working else left)
-                if working:
-                    pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
-                    await self.look_again(order_id)
-
-    async def follow(self, order_id: str) -> AsyncIterator[Account]:
-        """What is known of an order, at once, after each change and in silence now and then, until its end.
-
-        In silence the broker is asked how far an order in its book is.
-
-        Raises as `account` does.
-        """
-        with _Watch(self._watchers, order_id) as changed:
-            while True:
-                changed.clear()
-                account = await self.account(order_id)
-                yield account
-                if account.order.state.final:
-                    return
-                await self._heard(changed, HEARTBEAT_SECONDS)
-                if account.order.state is OrderState.WORKING:
-                    await self.look_again(order_id)
-
-    async def _heard(self, changed: asyncio.Event, seconds: float) -> None:
-        timer = self._clock.call_later(seconds, changed.set)
-        try:
-            await changed.wait()
-        finally:
-            timer.cancel()
-
-    def _hear(self, event: OrderStateChanged) -> None:
-        for watcher in self._watchers.get(event.order, ()):
-            watcher.set()
-
-    def _open(self, order_id: str) -> Order | None:
-        found = (queue.find(order_id) for queue in self._queues.values())
-        return next((order for order in found if order is not None), None)
-
     # Making orders
 
     def _new_client_id(self, key: bytes | None) -> str:
@@ -440,45 +299,3 @@ class OrderDesk:
         if broker in self._queues:
             self._bus.emit(OrderRefused(broker, UnsupportedError.reason))
         return UnsupportedError(message)
-
-
-class _Watch:
-    """Hears of an order's changes while it is entered."""
-
-    def __init__(self, watchers: dict[str, set[asyncio.Event]], order_id: str) -> None:
-        self._watchers = watchers
-        self._order_id = order_id
-        self._changed = asyncio.Event()
-
-    def __enter__(self) -> asyncio.Event:
-        self._watchers.setdefault(self._order_id, set()).add(self._changed)
-        return self._changed
-
-    def __exit__(self, *_: object) -> None:
-        others = self._watchers[self._order_id]
-        others.discard(self._changed)
-        if not others:
-            del self._watchers[self._order_id]
-
-
-def _derived(key: bytes | None) -> str:
-    return "" if key is None else client_id_of_key(key.strip())
-
-
-def _swept(queue: OrderQueue, name: str, request: Request) -> list[Order]:
-    """The orders that the broker would cancel, were they there: conditional ones or the others, never both."""
-    understand = queue.profile.understand
-    return [
-        order
-        for order in queue.waiting(queue.profile.lane(request))
-        if ("algo" in name) == ("algo" in understand(order.request).endpoint.name)
-    ]
-
-
-_KINDS: Final[Mapping[str, Kind]] = {
-    "place_order": Kind.ORDER,
-    "place_algo_order": Kind.ORDER,
-    "cancel_order": Kind.CANCEL,
-    "cancel_algo_order": Kind.CANCEL,
-}
-"""The endpoints whose calls may wait."""

@@ -19,14 +19,13 @@ from sidecar.brokers.profile import Intent, Profile
 from sidecar.calls.gateway import Gateway
 from sidecar.calls.model import Fate, Result
 from sidecar.clock import Clock
-from sidecar.orders.keys import Kept, Keys
+from sidecar.orders.keys import HEADER, Kept, Keys
 from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, CallReplayed
 from sidecar.telemetry.state import BrokerReading
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
 
-HEADER: Final = b"idempotency-key"
 LARGEST_KEPT_BYTES: Final = 1024 * 1024
 """A larger answer is not kept: the same call is then in doubt. No answer about an order comes near it."""
 

@@ -5,12 +5,14 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from sidecar.calls.latesigning import client_id_of_key
 from sidecar.calls.model import Fate, Result
 from sidecar.clock import Clock
 from sidecar.store import Store
 from sidecar.wire import Answer
 from sidecar.words import Outcome, RefusalKind, Why
 
+HEADER: Final = b"idempotency-key"
 SWEPT_AT_ONCE: Final = 100
 """Old rows that one new row takes along: more than come in, few enough to go unnoticed."""
 
@@ -27,6 +29,11 @@ _RESERVE: Final = "INSERT OR REPLACE INTO idempotency (broker, key, fingerprint,
 _ANSWER: Final = """
 UPDATE idempotency SET status = ?, reason = ?, headers = ?, body = ?, fate = ? WHERE broker = ? AND key = ?
 """
+
+
+def derived(key: bytes | None) -> str:
+    """What is kept of an order's key: the client id that it stands for; empty without a key."""
+    return "" if key is None else client_id_of_key(key.strip())
 
 
 @dataclass(frozen=True, slots=True)

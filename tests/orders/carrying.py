@@ -12,8 +12,9 @@ from sidecar.calls.transport import MaybeSent, NotSent
 from sidecar.clock import VirtualClock
 from sidecar.config.model import Broker
 from sidecar.health.prober import Prober
-from sidecar.orders.desk import Account, OrderDesk
+from sidecar.orders.desk import OrderDesk
 from sidecar.orders.draft import OrderDraft
+from sidecar.orders.inquiries import Account
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.queue import OrderQueue, Taken
 from sidecar.store import StoreFullError
