@@ -29,6 +29,7 @@ def an_operation(state: OperationState = OperationState.IN_PROGRESS, **details: 
         "type": "bracket",
         "broker": "binance",
         "client_id": "breakout-17",
+        "native": False,
         "state": state,
         "settled": True,
         "final": state.final,
