@@ -211,8 +211,8 @@ def carried(sidecar: Sidecar, state: str) -> dict[str, Any]:
     return now()
 
 
-def test_an_order_that_the_sidecar_carries_reaches_the_book(sidecar: Sidecar, openalgo: Simulated) -> None:
-    told = carried(sidecar, "working")
+def test_an_order_that_the_sidecar_carries_is_followed_to_its_fill(sidecar: Sidecar, openalgo: Simulated) -> None:
+    told = carried(sidecar, "filled")
 
     (order,) = openalgo.executed()["orders"]
     assert told["broker_order_id"] == order["order_id"]
