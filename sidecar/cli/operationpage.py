@@ -16,6 +16,8 @@ _BROKER_WIDTH: Final = 12
 _STEP_WIDTH: Final = max(map(len, OPERATION_STEPS))
 _LOOK: Final = "It could not be carried out, nor be undone: look at the account."
 
+_AT_ONCE: Final = "in one request, which the broker keeps together"
+
 Row = tuple[str, ...]
 
 
@@ -37,6 +39,7 @@ def page(operation: OperationView) -> str:
     rows = [
         ("broker", operation.broker),
         ("asked for", ", ".join(f"{name} {value}" for name, value in operation.intent.items() if _said(name, value))),
+        ("placed", _AT_ONCE if operation.native else ""),
         ("stop at", str(operation.stop_price or "")),
         ("target at", str(operation.target_price or "")),
         ("client id", operation.client_id),

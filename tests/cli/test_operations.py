@@ -114,6 +114,15 @@ async def test_one_operation_is_shown_with_its_orders_and_steps(
     ]
 
 
+@pytest.mark.parametrize("native", [True, False])
+async def test_it_is_told_whether_the_broker_keeps_its_orders_together(
+    running: Sidecar, capsys: pytest.CaptureFixture[str], *, native: bool
+) -> None:
+    tells(running, an_operation(native=native))
+    await operations(running, ID)
+    assert ("which the broker keeps together" in capsys.readouterr().out) is native
+
+
 async def test_one_that_has_failed_is_status_4_and_says_what_to_do(
     running: Sidecar, capsys: pytest.CaptureFixture[str]
 ) -> None:
