@@ -15,7 +15,7 @@ from typing import Any, Final
 from tests.e2e.alertmanager import ALERTS, Alertmanager
 from tests.e2e.bots import Bot, ConnectorBot, OandaBot
 from tests.e2e.carrying import DOOR, keys
-from tests.e2e.day import call
+from tests.e2e.observed.day import call
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.sinks import Sinks
 from tests.e2e.stack import ACCOUNT, TOKEN, Sidecar, Simulated, fetch

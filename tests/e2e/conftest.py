@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.day import Day, lived
 from tests.e2e.night import Night, spent
 from tests.e2e.stack import QUICK, Sidecar, Simulated
 
@@ -63,13 +62,6 @@ def sidecar(_sidecar: Sidecar) -> Sidecar:
     """A sidecar whose breakers are closed and whose gates are open."""
     _sidecar.calm()
     return _sidecar
-
-
-@pytest.fixture(scope="package")
-def day(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated) -> Iterator[Day]:
-    """A day on which everything went wrong once; of the package, because it takes long."""
-    with lived(tmp_path_factory.mktemp("observed"), tmp_path_factory.mktemp("prometheus"), _binance, _oanda) as day:
-        yield day
 
 
 @pytest.fixture(scope="module")

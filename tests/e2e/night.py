@@ -14,7 +14,7 @@ from typing import Final
 
 from tests.e2e.alertmanager import Alertmanager, quick_rules
 from tests.e2e.bots import ConnectorBot
-from tests.e2e.day import call
+from tests.e2e.observed.day import call
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.sinks import CHATS, Sinks
 from tests.e2e.stack import ACCOUNT, QUICK, TOKEN, Sidecar, Simulated, fetch, until

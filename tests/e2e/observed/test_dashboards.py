@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.dashboards.support import FILES, Asked, asked
-from tests.e2e.day import Day
+from tests.e2e.observed.day import Day
 
 pytestmark = pytest.mark.e2e
 

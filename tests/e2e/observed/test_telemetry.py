@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.e2e.collectors import attributes, grpc_collector
-from tests.e2e.day import AMBIGUOUS, BROKE, PARENT, REFUSED, RETRIED, SLOW, Day, call
+from tests.e2e.observed.day import AMBIGUOUS, BROKE, PARENT, REFUSED, RETRIED, SLOW, Day, call
 from tests.e2e.prometheus import complaints
 from tests.e2e.stack import QUICK, Sidecar, Simulated
 
