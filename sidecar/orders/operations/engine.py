@@ -343,17 +343,19 @@ class OperationEngine:
         """
         ends = self._clock.monotonic() + seconds
         with _Watch(self._watchers, operation_id) as changed:
-            timer = self._clock.call_later(seconds, changed.set)
-            try:
-                while True:
-                    changed.clear()
-                    told = await self.tell(operation_id)
-                    done = told.operation.state.final if final else settled(told.operation)
-                    if done or self._clock.monotonic() >= ends:
-                        return told
+            while True:
+                changed.clear()
+                told = await self.tell(operation_id)
+                done = told.operation.state.final if final else settled(told.operation)
+                left = ends - self._clock.monotonic()
+                if done or left <= 0:
+                    return told
+                # Anew each time: a timer may fire a little early.
+                timer = self._clock.call_later(max(0.001, left), changed.set)
+                try:
                     await changed.wait()
-            finally:
-                timer.cancel()
+                finally:
+                    timer.cancel()
 
     async def select(self, sought: Sought) -> list[Operation]:
         """The newest operations of a kind. Raises StoreError."""

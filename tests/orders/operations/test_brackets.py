@@ -45,6 +45,14 @@ def test_entry_stop_and_target_come_in_this_order(floor: Floor) -> None:
     assert (stop.side, stop.quantity, stop.trigger, stop.reduce_only) == ("SELL", 1, 90, True)
 
 
+def test_a_wait_ends_though_its_timer_fires_a_little_early(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = floor.clock.call_later
+    monkeypatch.setattr(floor.clock, "call_later", lambda seconds, then: later(seconds - 1e-9, then))
+    began = floor.clock.monotonic()
+    assert bracket(floor).operation.state is OperationState.IN_PROGRESS
+    assert floor.clock.monotonic() - began == pytest.approx(1000, abs=10)
+
+
 @pytest.mark.parametrize(("price", "left"), [(111, "stop2"), (89, "target3")])
 def test_when_one_exit_fills_the_other_is_cancelled(floor: Floor, price: int, left: str) -> None:
     async def then(_: Any) -> None:
