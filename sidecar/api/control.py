@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from sidecar import __version__
 from sidecar.api.answers import JSON, as_json
@@ -239,7 +240,7 @@ async def _body(incoming: Incoming, takes: type[BaseModel]) -> BaseModel:
         answer = problem(HTTPStatus.BAD_REQUEST, "the body does not keep to its own length or chunks")
     except ValidationError as invalid:
         errors = [
-            {"pointer": _pointer(error["loc"]), "detail": error["msg"]}
+            {"pointer": _pointer(error["loc"]), "detail": _words(error)}
             for error in invalid.errors(include_url=False, include_context=False, include_input=False)
         ]
         answer = problem(HTTPStatus.BAD_REQUEST, "the body is not what this operation takes", errors=errors)
@@ -248,6 +249,13 @@ async def _body(incoming: Incoming, takes: type[BaseModel]) -> BaseModel:
 
 def _pointer(location: tuple[int | str, ...]) -> str:
     return "/".join(["#", *(str(part).replace("~", "~0").replace("/", "~1") for part in location)])
+
+
+def _words(error: ErrorDetails) -> str:
+    """What is wrong with a field, without the words that only a programmer knows."""
+    if error["type"] == "union_tag_not_found":
+        return "say which type it is: /v1/openapi.json lists them"
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _unknown_group(gateway: Gateway) -> RefusedError:

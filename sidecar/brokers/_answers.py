@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import Enum
+from http import HTTPStatus
 from typing import Final
 
 from sidecar.brokers.profile import Verdict
@@ -43,6 +44,11 @@ def json_of(answer: Answer, limit: int = 8 * 1024 * 1024) -> object:
         return Body.OPAQUE
     content = answer.body if encoding in {b"", b"identity"} else answer.content(limit)
     return parsed(content) if len(content) <= limit else Body.BROKEN
+
+
+def told_by(answer: Answer) -> object:
+    """The JSON value of a successful answer; None for any other."""
+    return json_of(answer) if answer.status == HTTPStatus.OK else None
 
 
 def error_of(answer: Answer) -> object:

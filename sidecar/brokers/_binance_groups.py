@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
 
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import told_by
 from sidecar.brokers._binance_lookup import LIST_SUFFIX, named_client_id
 from sidecar.brokers._binance_orders import FORM, Dialect
 from sidecar.brokers._terms import amount, check, lasting, plain
@@ -62,7 +62,7 @@ def companion(terms: OrderTerms) -> Request:
 
 def of_first(request: Request, answer: Answer) -> Answer | None:
     """The part of a list's answer that is about its first order; the very answer where it is about that alone."""
-    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    said = told_by(answer)
     reports = said.get("orderReports") if isinstance(said, dict) else None
     if not isinstance(reports, list):
         return answer
@@ -73,7 +73,7 @@ def of_first(request: Request, answer: Answer) -> Answer | None:
 
 def booked(answer: Answer) -> Decimal | None:
     """[doc] Query Order: `origQty`."""
-    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    said = told_by(answer)
     return amount(said.get("origQty")) or None if isinstance(said, dict) else None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import told_by
 from sidecar.brokers._binance_rules import parameters, value
 from sidecar.brokers.profile import Finding, Look
 from sidecar.wire import Answer, Request
@@ -110,7 +110,7 @@ def _in_query(text: str) -> str:
 
 def _look(question: Request, way: Way, side: str, since: Callable[[], float]) -> Look:
     answer = yield question
-    order = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    order = told_by(answer)
     if not isinstance(order, dict):
         return None
     status = order.get("algoStatus" if way.algo else "status")

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import told_by
 from sidecar.brokers._binance_lookup import named
 from sidecar.brokers._binance_rules import parameters, value
 from sidecar.brokers._terms import IdRule, check, lasting, plain, price
@@ -180,7 +180,7 @@ def price_request(dialect: Dialect, terms: OrderTerms) -> Request:
 
 def told_price(terms: OrderTerms, answer: Answer) -> Decimal | None:
     """[doc] Symbol Order Book Ticker: the ask for a buy, the bid for a sell; an empty side of the book is told as 0."""
-    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    said = told_by(answer)
     if not isinstance(said, dict) or said.get("symbol") != terms.instrument:
         return None
     return price(said.get("askPrice" if terms.side is Side.BUY else "bidPrice"))

@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import quote
 
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import told_by
 from sidecar.brokers._terms import amount, plain
 from sidecar.brokers.positions import Position, Positions
 from sidecar.wire import Request
@@ -20,7 +20,7 @@ _LEGS: Final = {_ONE_WAY: "", "LONG": "LONG", "SHORT": "SHORT"}
 def positions() -> Positions:
     """Asks for every position of the account."""
     answer = yield _RISK
-    told = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    told = told_by(answer)
     if not isinstance(told, list):
         return None
     found: list[Position] = []

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from sidecar.brokers import _oanda_progress
-from sidecar.brokers._answers import json_of, number
+from sidecar.brokers._answers import number, told_by
 from sidecar.brokers._oanda_endpoints import order_of
 from sidecar.brokers.profile import Finding, Intent, Look
 from sidecar.brokers.times import rfc3339_time
@@ -107,7 +107,7 @@ def _told(status: int, body: dict[str, object], related: Sequence[object], said:
 
 
 def _read(answer: Answer) -> Fields:
-    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    said = told_by(answer)
     return said if isinstance(said, dict) else {}
 
 

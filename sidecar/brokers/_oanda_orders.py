@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import quote, unquote
 
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import told_by
 from sidecar.brokers._oanda_endpoints import order_of
 from sidecar.brokers._oanda_lookup import specifier_of
 from sidecar.brokers._terms import IdRule, check, lasting, plain, price
@@ -140,7 +140,7 @@ def price_request(terms: OrderTerms) -> Request | None:
 
 def told_price(terms: OrderTerms, answer: Answer) -> Decimal | None:
     """[doc] ClientPrice: the best ask for a buy, the best bid for a sell; None while the instrument is not traded."""
-    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    said = told_by(answer)
     prices = said.get("prices") if isinstance(said, dict) else None
     listed = [item for item in prices if isinstance(item, dict)] if isinstance(prices, list) else []
     found = next((item for item in listed if item.get("instrument") == terms.instrument), {})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sidecar.brokers import _oanda_orders
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import told_by
 from sidecar.brokers._terms import amount
 from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import OrderTerms
@@ -36,7 +36,7 @@ def positions() -> Positions:
 
 
 def _listed(answer: Answer, name: str) -> list[Mapping[str, object]] | None:
-    told = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    told = told_by(answer)
     items = told.get(name) if isinstance(told, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return None

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from sidecar.brokers._answers import json_of, short
+from sidecar.brokers._answers import short, told_by
 from sidecar.brokers._projectx_closing import side_of
 from sidecar.brokers._projectx_endpoints import JSON, PLACES, fields_of
 from sidecar.brokers.profile import Finding, Intent, Look, Progress
@@ -137,7 +137,7 @@ def _told(code: int, text: str | None, more: Fields) -> Answer:
 
 
 def _read(answer: Answer) -> Fields:
-    said = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    said = told_by(answer)
     return said if isinstance(said, dict) and said.get("success") is True else {}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from sidecar.brokers._answers import json_of
+from sidecar.brokers._answers import told_by
 from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import Inexpressible
 from sidecar.wire import Answer, Request
@@ -45,7 +45,7 @@ def _question(path: str, body: Fields) -> Request:
 
 
 def _listed(answer: Answer, name: str) -> list[Fields] | None:
-    told = json_of(answer) if answer.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+    told = told_by(answer)
     items = told.get(name) if isinstance(told, dict) and told.get("success") is True else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return None

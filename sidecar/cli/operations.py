@@ -6,15 +6,13 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from sidecar.api.operations import MOST_AT_ONCE, AllStatistics, OperationList, OperationView
-from sidecar.cli.ask import AskError, RefusedError, Target, ask, order
+from sidecar.cli.ask import Target, ask, order
 from sidecar.cli.operationpage import fared, listing, page
-from sidecar.cli.where import add_where, target_of
-from sidecar.config.report import ConfigError
-from sidecar.config.secrets import SecretFileError
+from sidecar.cli.where import TOLD, add_where, asked
 from sidecar.words import OperationState, OperationType
 
-TOLD, NO_ANSWER, INVALID, DECLINED, FAILED = 0, 1, 2, 3, 4
-"""Exit statuses."""
+FAILED: Final = 4
+"""The exit status beside those of `sidecar.cli.where`."""
 _USUAL: Final = 20
 
 _EPILOG: Final = """\
@@ -72,21 +70,7 @@ def add(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Do what the arguments say, and return the exit status."""
-    try:
-        place = target_of(arguments)
-    except ConfigError as error:
-        return _complain(str(error), INVALID)
-    except SecretFileError as error:
-        return _complain(f"--token-file {error}", INVALID)
-    try:
-        return _answer(place, arguments)
-    except RefusedError as error:
-        return _complain(f"sidecar operations: {error}", DECLINED)
-    except AskError as error:
-        return _complain(f"sidecar operations: {error}", NO_ANSWER)
-    except (ValueError, OverflowError):
-        words = f"{place} answered something that no sidecar of this version says"
-        return _complain(f"sidecar operations: {words}", NO_ANSWER)
+    return asked("operations", arguments, _answer)
 
 
 def _answer(place: Target, arguments: Namespace) -> int:
@@ -121,11 +105,6 @@ def _path(operation_id: str) -> str:
 
 def _show(text: str) -> None:
     sys.stdout.write(f"{text}\n")
-
-
-def _complain(message: str, status: int) -> int:
-    sys.stderr.write(f"{message}\n")
-    return status
 
 
 def _count(text: str) -> int:

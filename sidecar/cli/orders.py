@@ -7,15 +7,13 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from sidecar.api.orders import MOST_AT_ONCE, Orders, OrderView
-from sidecar.cli.ask import AskError, Lines, RefusedError, Target, ask, withdraw
+from sidecar.cli.ask import AskError, Lines, Target, ask, withdraw
 from sidecar.cli.orderpage import listing, page, step, told
-from sidecar.cli.where import add_where, target_of
-from sidecar.config.report import ConfigError
-from sidecar.config.secrets import SecretFileError
+from sidecar.cli.where import TOLD, add_where, asked
 from sidecar.words import OrderState
 
-TOLD, NO_ANSWER, INVALID, DECLINED, DEAD = 0, 1, 2, 3, 4
-"""Exit statuses."""
+DEAD: Final = 4
+"""The exit status beside those of `sidecar.cli.where`."""
 _USUAL: Final = 20
 _STATES: Final = f"only in this state: {', '.join(OrderState)}"
 _PATIENCE_SECONDS: Final = 30.0
@@ -67,20 +65,7 @@ def add(subparsers: "_SubParsersAction[ArgumentParser]") -> None:
 
 def run(arguments: Namespace) -> int:
     """Do what the arguments say, and return the exit status."""
-    try:
-        place = target_of(arguments)
-    except ConfigError as error:
-        return _complain(str(error), INVALID)
-    except SecretFileError as error:
-        return _complain(f"--token-file {error}", INVALID)
-    try:
-        return _answer(place, arguments)
-    except RefusedError as error:
-        return _complain(f"sidecar orders: {error}", DECLINED)
-    except AskError as error:
-        return _complain(f"sidecar orders: {error}", NO_ANSWER)
-    except (ValueError, OverflowError):
-        return _complain(f"sidecar orders: {place} answered something that no sidecar of this version says", NO_ANSWER)
+    return asked("orders", arguments, _answer)
 
 
 def _answer(place: Target, arguments: Namespace) -> int:
@@ -135,11 +120,6 @@ def _status(order: OrderView) -> int:
 
 def _path(order_id: str) -> str:
     return f"/v1/orders/{quote(order_id, safe='')}"
-
-
-def _complain(message: str, status: int) -> int:
-    sys.stderr.write(f"{message}\n")
-    return status
 
 
 def _count(text: str) -> int:

@@ -1,18 +1,23 @@
-"""Where the sidecar listens that a command is to ask: arguments, and what they mean."""
+"""Which sidecar a command is to ask: arguments, what they mean, and what becomes of the question."""
 
 import os
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
-from sidecar.cli.ask import Target
+from sidecar.cli.ask import AskError, RefusedError, Target
 from sidecar.config import forms
 from sidecar.config.load import load
 from sidecar.config.model import Config, Listen
-from sidecar.config.secrets import read_secret
+from sidecar.config.report import ConfigError
+from sidecar.config.secrets import SecretFileError, read_secret
 
+TOLD, NO_ANSWER, INVALID, DECLINED = range(4)
+"""Exit statuses."""
 DEFAULT_URL: Final = f"http://{Listen().tcp}"
 
 
@@ -35,6 +40,30 @@ def target_of(arguments: Namespace) -> Target:
     if arguments.socket is not None:
         return Target(socket=arguments.socket, token=token)
     return Target(url=arguments.url or DEFAULT_URL, token=token)
+
+
+def asked(command: str, arguments: Namespace, answer: Callable[[Target, Namespace], int]) -> int:
+    """Ask the sidecar that the arguments name, and return the exit status: the answer's, or why there was none."""
+    try:
+        place = target_of(arguments)
+    except ConfigError as error:
+        return _complain(str(error), INVALID)
+    except SecretFileError as error:
+        return _complain(f"--token-file {error}", INVALID)
+    try:
+        return answer(place, arguments)
+    except RefusedError as error:
+        return _complain(f"sidecar {command}: {error}", DECLINED)
+    except AskError as error:
+        return _complain(f"sidecar {command}: {error}", NO_ANSWER)
+    except (ValueError, OverflowError):
+        words = f"{place} answered something that no sidecar of this version says"
+        return _complain(f"sidecar {command}: {words}", NO_ANSWER)
+
+
+def _complain(message: str, status: int) -> int:
+    sys.stderr.write(f"{message}\n")
+    return status
 
 
 def _configured(config: Config, token: SecretStr | None) -> Target:

@@ -3,8 +3,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from sidecar import __version__
+from sidecar.api.control import _words
+from sidecar.orders.operations.draft import BracketChange, OperationDraft
 from sidecar.words import BreakerMode, DegradationLevel
 
 from .support import House, Told, get, post
@@ -245,3 +248,16 @@ async def test_the_description_tells_what_a_body_must_hold(at_home: House, path:
     validator = jsonschema.Draft202012Validator({**content["schema"], "components": document["components"]})
     assert validator.is_valid(good)
     assert not validator.is_valid(bad)
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (BracketChange, "say stop_price, target_price or both"),
+        (OperationDraft, "say which type it is: /v1/openapi.json lists them"),
+    ],
+)
+def test_what_a_form_lacks_is_told_without_a_programmers_words(form: type[BaseModel], words: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        form.model_validate({})
+    assert [_words(error) for error in raised.value.errors()] == [words]
