@@ -21,7 +21,8 @@ from sidecar.api.operations import operation_routes
 from sidecar.api.service import Api
 from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
-from sidecar.calls.gateway import Gateway, gateways
+from sidecar.calls.gateway import Gateway
+from sidecar.calls.setup import gateways
 from sidecar.clock import Clock
 from sidecar.config.model import Broker, Config
 from sidecar.health.condition import Condition
@@ -132,7 +133,7 @@ class App:
             store=self._store,
             read_audit=self._audit.readings,
         )
-        shapes = [gateway.shape() for gateway in self.gateways.values()]
+        shapes = [gateway.controls.shape() for gateway in self.gateways.values()]
         self._traces = Traces(config.telemetry, shapes, bot=config.bot, version=__version__)
         self._metrics = Metrics(
             shapes,
@@ -374,7 +375,7 @@ class App:
         self._fill_streams = {
             name: FillStreams(self.gateways[name], queue, ledger, bus=self._bus, clock=self._clock, rng=rng)
             for name, queue in queues.items()
-            if self.gateways[name].tells_of_orders
+            if self.gateways[name].questions.tells_of_orders
         }
         desk = OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng, fill_streams=self._fill_streams)
         return tuple(queues.values()), desk

@@ -92,7 +92,7 @@ def test_an_order_that_waits_at_a_stop_is_kept_or_taken_back_as_it_is_configured
         app = App(config(tmp_path, stop=stop), SystemClock(), lambda: config(tmp_path))
         await app.start()
         assert app._desk is not None
-        app.gateways["binance"].hold("it is not to be sent in this test", None)
+        app.gateways["binance"].hold.begin("it is not to be sent in this test", None)
         await app._desk.place(DRAFT)
         await app.stop("told")
 

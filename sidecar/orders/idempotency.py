@@ -352,27 +352,27 @@ class IdempotentGateway:
 
     def reading(self) -> BrokerReading:
         """How the broker stands now."""
-        return self._gateway.reading()
+        return self._gateway.controls.reading()
 
     def reset_breakers(self, group: str | None, reason: str) -> None:
         """Close one group's breaker, or all; raises KeyError for a group that the broker does not have."""
-        self._gateway.reset_breakers(group, reason)
+        self._gateway.controls.reset_breakers(group, reason)
 
     def set_breaker_mode(self, group: str | None, mode: BreakerMode, reason: str) -> None:
         """Run one group's breaker, or all, in another mode; raises KeyError for an unknown group."""
-        self._gateway.set_breaker_mode(group, mode, reason)
+        self._gateway.controls.set_breaker_mode(group, mode, reason)
 
     def reset_limits(self, reason: str) -> None:
         """Forget what was counted of every limit and open the gate."""
-        self._gateway.reset_limits(reason)
+        self._gateway.controls.reset_limits(reason)
 
     def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
         """Let the degradation level be at least this for so long."""
-        self._gateway.degrade(level, reason, seconds)
+        self._gateway.controls.degrade(level, reason, seconds)
 
     def recover(self, reason: str) -> None:
         """Back to degradation level `none`, whatever had demanded another."""
-        self._gateway.recover(reason)
+        self._gateway.controls.recover(reason)
 
 
 def _without_key(headers: Headers) -> Headers:

@@ -61,7 +61,7 @@ class World(Bench):
 
     @property
     def session(self) -> Session:
-        session = self.gateway._asker.session
+        session = self.gateway.questions.asker.session
         assert session is not None
         return session
 
@@ -318,7 +318,7 @@ def test_a_probe_needs_no_session() -> None:
 def test_neither_key_nor_token_is_told_anywhere() -> None:
     world = World([logged_in("sesame"), logged_in("second")], [ACCEPTED, EXPIRED, ACCEPTED])
     world.call_at(0, 60, request=order())
-    told = repr(world.told) + repr(world.session) + repr(world.gateway._asker)
+    told = repr(world.told) + repr(world.session) + repr(world.gateway.questions.asker)
     for secret in (token("sesame"), "sesame", "api-key-of-ada", "dummy"):
         assert secret not in told
 
@@ -361,7 +361,7 @@ def test_a_bot_that_logs_in_by_itself_is_passed_through() -> None:
     request = order()
     world.call(request)
     assert world.wire.requests == [request]
-    assert world.gateway._asker.session is None
+    assert world.gateway.questions.asker.session is None
 
 
 def test_a_bots_own_token_that_has_expired_is_the_bots_affair() -> None:
