@@ -17,6 +17,7 @@ from sidecar.clock import SystemClock
 from sidecar.config.model import Config
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.queue import OrderQueue
+from sidecar.orders.service import Orders
 from sidecar.store import StoreClosedError, StoreError, writer
 from sidecar.telemetry.events import LastRunTold, SelfChecked, Stopped
 
@@ -71,8 +72,8 @@ def test_what_the_last_run_left_is_known_before_anybody_can_hand_in_or_cancel_an
         app = App(config(tmp_path), SystemClock(), lambda: config(tmp_path))
         await app.start()
         if place:
-            assert app._desk is not None
-            await app._desk.place(DRAFT)
+            assert app.rooms.orders.desk is not None
+            await app.rooms.orders.desk.place(DRAFT)
         await app.stop("told")
 
     asyncio.run(life(place=True))
@@ -91,9 +92,9 @@ def test_an_order_that_waits_at_a_stop_is_kept_or_taken_back_as_it_is_configured
     async def life() -> None:
         app = App(config(tmp_path, stop=stop), SystemClock(), lambda: config(tmp_path))
         await app.start()
-        assert app._desk is not None
-        app.gateways["binance"].hold.begin("it is not to be sent in this test", None)
-        await app._desk.place(DRAFT)
+        assert app.rooms.orders.desk is not None
+        app.rooms.gateways["binance"].hold.begin("it is not to be sent in this test", None)
+        await app.rooms.orders.desk.place(DRAFT)
         await app.stop("told")
 
     asyncio.run(life())
@@ -134,7 +135,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
 
 async def opened(settings: Config, told: list[SelfChecked]) -> App:
     app = App(settings, SystemClock(), lambda: settings)
-    app._bus.subscribe(SelfChecked, told.append)
+    app.rooms.bus.subscribe(SelfChecked, told.append)
     await app.start()
     return app
 
@@ -244,7 +245,7 @@ def last_runs(settings: Config) -> list[LastRunTold]:
 
     async def life() -> None:
         app = App(settings, SystemClock(), lambda: settings)
-        app._bus.subscribe(LastRunTold, told.append)
+        app.rooms.bus.subscribe(LastRunTold, told.append)
         await app.start()
         await app.stop("told")
 
@@ -260,16 +261,16 @@ def test_a_stop_during_the_recovery_ends_that_and_is_an_ordinary_one(
 ) -> None:
     begun = asyncio.Event()
 
-    async def endless(_: App, seconds: float) -> None:
+    async def endless(_: Orders, seconds: float) -> None:
         begun.set()
         await asyncio.sleep(seconds * 1000)
 
-    monkeypatch.setattr(App, "_recover", endless)
+    monkeypatch.setattr(Orders, "recover", endless)
     stopped: list[Stopped] = []
 
     async def life() -> None:
         app = App(config(tmp_path), SystemClock(), lambda: config(tmp_path))
-        app._bus.subscribe(Stopped, stopped.append)
+        app.rooms.bus.subscribe(Stopped, stopped.append)
         assert not app.make_haste()
         starting = asyncio.create_task(app.start())
         await begun.wait()
@@ -282,9 +283,9 @@ def test_a_stop_during_the_recovery_ends_that_and_is_an_ordinary_one(
 
 
 def test_a_recovery_that_fails_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fails(_: App, seconds: float) -> None:
+    async def fails(_: Orders, seconds: float) -> None:
         raise StoreClosedError(f"after {seconds} s")
 
-    monkeypatch.setattr(App, "_recover", fails)
+    monkeypatch.setattr(Orders, "recover", fails)
     with pytest.raises(StoreClosedError):
         asyncio.run(opened(config(tmp_path), []))
