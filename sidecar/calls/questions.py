@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
-from sidecar.brokers.profile import Finding, Keys, LogsIn, Profile, Signer, Verdict
+from sidecar.brokers.login import LogsIn
+from sidecar.brokers.profile import Finding, Keys, Profile, Signer, Verdict
 from sidecar.brokers.streams import OrderStream, Socket, TellsOfOrders
 from sidecar.calls.asking import Asker
 from sidecar.calls.brokerclock import BrokerClock
