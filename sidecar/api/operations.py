@@ -12,7 +12,7 @@ from sidecar.api.problem import RefusedError, problem
 from sidecar.api.questions import bad, count, number, until_final
 from sidecar.api.routes import Asked, Route
 from sidecar.orders.operations.draft import BracketChange, OperationDraft
-from sidecar.orders.operations.engine import OperationEngine, Told
+from sidecar.orders.operations.engine import OperationEngine
 from sidecar.orders.operations.errors import (
     ClosingError,
     OperationError,
@@ -23,6 +23,7 @@ from sidecar.orders.operations.errors import (
     UnwrittenError,
 )
 from sidecar.orders.operations.errors import RefusedError as NotTakenError
+from sidecar.orders.operations.inquiries import Told
 from sidecar.orders.operations.journal import Count, Sought
 from sidecar.orders.operations.kinds import settled
 from sidecar.orders.operations.model import Leg, Operation, Role
