@@ -15,11 +15,12 @@ from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import EndedError, UnnumberedError, UnsupportedError
 from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.inquiries import Inquiries
+from sidecar.orders.intake import Taken
 from sidecar.orders.keys import HEADER, derived
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.order import Kind, Order, PriceGuard, new_order
 from sidecar.orders.outcome import Next
-from sidecar.orders.queue import OrderQueue, Taken
+from sidecar.orders.queue import OrderQueue
 from sidecar.orders.recorder import Recorder
 from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, OrderRefused

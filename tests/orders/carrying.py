@@ -15,8 +15,9 @@ from sidecar.health.prober import Prober
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.inquiries import Account
+from sidecar.orders.intake import Taken
 from sidecar.orders.ledger import Ledger
-from sidecar.orders.queue import OrderQueue, Taken
+from sidecar.orders.queue import OrderQueue
 from sidecar.store import StoreFullError
 from sidecar.telemetry.events import Event, OrderStateChanged
 from sidecar.wire import Answer, Request

@@ -37,7 +37,7 @@ def stopping(queue: OrderQueue, _store: FullStore) -> None:
 
 
 def on_a_full_disk(queue: OrderQueue, store: FullStore) -> None:
-    queue.settings = Queue(size=10)
+    queue.adopt(Queue(size=10), 9)
     store.full = True
 
 
