@@ -200,7 +200,14 @@ class Shop:
                 clock=self.clock,
                 rng=bench.gateway._rng,
             )
-            self.desk = OrderDesk({"binance": self.queue}, ledger, bus=bus, clock=self.clock, rng=bench.gateway._rng)
+            self.desk = OrderDesk(
+                {"binance": self.queue},
+                ledger,
+                bus=bus,
+                clock=self.clock,
+                rng=bench.gateway._rng,
+                client_id_seconds={"binance": settings.client_id_seconds},
+            )
             self.store.full = self.full_at_start
             await self.queue.restore()
             await self.queue.recover(recovery)

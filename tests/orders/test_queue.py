@@ -190,7 +190,7 @@ def test_an_order_under_the_key_of_another_one_is_refused_whatever_its_client_id
         keyed = replace(proxied("c3"), headers=((b"Idempotency-Key", b"k1"),))
         with pytest.raises(ConflictError, match="its Idempotency-Key belongs to another order"):
             await shop.desk.divert("binance", keyed)
-        with pytest.raises(ConflictError, match="taken this order already"):
+        with pytest.raises(ConflictError, match="taken an order under this id already"):
             await shop.desk.heed("binance", keyed)
         assert (await shop.desk.place(under("c1"), key=b"k1")).known
         await shop.settled(await shop.desk.place(under("c4"), key=b"k2"))
