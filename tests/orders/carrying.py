@@ -262,6 +262,21 @@ class Shop:
         return [event.to_state for event in changes if event.client_id == client_id and event.kind == "order"]
 
 
+async def away(shop: Shop) -> None:
+    """Let it be known that the broker is away, so that orders wait."""
+    shop.broker.away = True
+    for _ in range(3):
+        await shop.bench.gateway.run(cancelling("nobody"), deadline_seconds=0.9)
+    await shop.clock.sleep(5)
+    assert not shop.bench.gateway.can_trade
+
+
+async def back(shop: Shop) -> None:
+    """The broker is there again, and that has been seen."""
+    shop.broker.away = False
+    await shop.clock.sleep(120)
+
+
 def proxied(client_id: str = "c1", **parameters: str) -> Request:
     """A bot's own order, with a signature that is worth nothing."""
     usual = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1", "newClientOrderId": client_id}

@@ -15,8 +15,7 @@ from sidecar.orders.draft import OrderDraft
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.wire import Answer, Headers, Request, header
-from tests.orders.carrying import Shop, proxied
-from tests.orders.test_taking_back import away, back
+from tests.orders.carrying import Shop, away, back, proxied
 
 T = TypeVar("T")
 ASYNC = ((b"Prefer", b"respond-async"),)

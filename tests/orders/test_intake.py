@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.config.model import Queue
+from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import (
     ConflictError,
     DoubtfullyRecordedError,
@@ -22,7 +24,9 @@ from sidecar.orders.order import Kind, Order
 from sidecar.orders.queue import OrderQueue
 from sidecar.store import StoreFullError
 from sidecar.wire import Request
+from sidecar.words import OrderState
 from tests.calls.scripted import Bench
+from tests.orders.carrying import Shop, away, back, cancelling, proxied
 from tests.orders.support import PROFILE, FullStore
 
 Hindrance = Callable[[OrderQueue, FullStore], None]
@@ -114,3 +118,114 @@ def test_what_cannot_be_looked_up_is_not_told_as_refused(
             await queue.take(order("a"))
 
     in_a_queue_of_one(tmp_path, life)
+
+
+# The same order again
+
+
+def test_the_same_order_again_is_the_same_order(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    first = shop.outcome()
+
+    async def again() -> None:
+        taken = await shop.place()
+        assert taken.known
+        assert taken.order.id == first.order.id
+
+    shop.run(again)
+    assert shop.broker.executions == ["c1"]
+
+
+def test_another_order_with_the_same_client_id_is_refused(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.outcome()
+
+    async def other() -> None:
+        with pytest.raises(ConflictError, match="client id"):
+            await shop.place(quantity="2")
+
+    shop.run(other)
+    assert shop.broker.executions == ["c1"]
+
+
+def test_an_order_under_the_key_of_another_one_is_refused_whatever_its_client_id(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    def under(client_id: str) -> OrderDraft:
+        terms = {"broker": "binance", "instrument": "BTCUSDT", "side": "buy", "quantity": "1", "client_id": client_id}
+        return OrderDraft.model_validate(terms)
+
+    async def first() -> None:
+        await shop.settled(await shop.desk.place(under("c1"), key=b"k1"))
+        with pytest.raises(ConflictError, match="its Idempotency-Key belongs to another order"):
+            await shop.desk.place(under("c2"), key=b"k1")
+
+    async def second() -> None:
+        keyed = replace(proxied("c3"), headers=((b"Idempotency-Key", b"k1"),))
+        with pytest.raises(ConflictError, match="its Idempotency-Key belongs to another order"):
+            await shop.desk.divert("binance", keyed)
+        with pytest.raises(ConflictError, match="taken an order under this id already"):
+            await shop.desk.heed("binance", keyed)
+        assert (await shop.desk.place(under("c1"), key=b"k1")).known
+        await shop.settled(await shop.desk.place(under("c4"), key=b"k2"))
+
+    shop.run(first)
+    shop.run(second)
+    assert shop.broker.executions == ["c1", "c4"]
+
+
+# Room, and the disk
+
+
+def test_a_full_queue_says_so_and_takes_cancels_all_the_same(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, queue={"size": 2})
+    shop.broker.fills = False
+
+    async def life() -> None:
+        resting = await shop.place("resting", type="limit", price="90")
+        await shop.settled(resting)
+        await away(shop)
+        await shop.place("c1")
+        await shop.place("c2")
+        with pytest.raises(QueueFullError, match=r"queue\.size is 2"):
+            await shop.place("c3")
+        await shop.desk.cancel(resting.order.id)
+        await back(shop)
+
+    shop.run(life)
+    assert "c3" not in shop.broker.book
+    assert shop.broker.book["resting"]["status"] == "CANCELED"
+
+
+def test_a_full_queue_takes_what_reduces_risk_up_to_a_bound_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.orders.room.LEAST_RESERVE", 2)
+    shop = Shop(tmp_path, queue={"size": 1})
+
+    async def life() -> None:
+        await away(shop)
+        await shop.place("entry")
+        for client_id in ("stop", "close"):
+            await shop.place(client_id, reduce_only=True)
+        with pytest.raises(QueueFullError, match="although it reduces risk"):
+            await shop.place("another", reduce_only=True)
+        await shop.desk.divert("binance", cancelling("entry"))  # makes room, and so is taken all the same
+
+    shop.run(life)
+    assert shop.states("entry")[-1] is OrderState.CANCELLED
+    assert "another" not in shop.broker.book
+
+
+def test_a_full_disk_takes_no_order_and_nothing_is_sent(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    async def life() -> None:
+        shop.store.full = True
+        with pytest.raises(UnrecordedError, match="not taken"):
+            await shop.place()
+        shop.store.full = False
+        await shop.clock.sleep(10)
+
+    shop.run(life)
+    assert shop.broker.sent == []
