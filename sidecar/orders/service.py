@@ -68,7 +68,15 @@ class Orders:
             for name, queue in self.queues.items()
             if gateways[name].questions.tells_of_orders
         }
-        self.desk = OrderDesk(self.queues, ledger, bus=bus, clock=clock, rng=rng, fill_streams=self._fills)
+        self.desk = OrderDesk(
+            self.queues,
+            ledger,
+            bus=bus,
+            clock=clock,
+            rng=rng,
+            fill_streams=self._fills,
+            client_id_seconds={name: settings.client_id_seconds for name, settings in config.brokers.items()},
+        )
         self.operations = OperationEngine(
             self.desk,
             Journal(store, config.operations.history_seconds, clock),
