@@ -1,6 +1,7 @@
 """What the sockets need of the rest of the sidecar."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from sidecar.calls.model import Result
@@ -59,6 +60,9 @@ class Gateway(Protocol):
 
     async def knows(self, request: Request) -> bool:
         """Whether the same call has come before, under a key by which it would not be carried out again."""
+
+    def announced(self, request: Request) -> AbstractContextManager[None]:
+        """Let `knows` tell of a call that is about to be run, too."""
 
     def refuse(self, kind: RefusalKind, message: str) -> Result:
         """Say no in the broker's own envelope; the broker is not touched."""

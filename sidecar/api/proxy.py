@@ -59,30 +59,36 @@ class Proxy:
         except BodyError as failure:
             return self._refuse(incoming, gateway, _TOO_LARGE if isinstance(failure, BodyTooLargeError) else _MALFORMED)
         request = Request(incoming.method, target, headers.forward, body)
-        if self._desk is not None and incoming.method != "GET":
+        if self._desk is None or incoming.method == "GET":
+            return _told(await self._run(gateway, request, headers.marks, incoming.gone))
+        try:
             taken = await self._carried(self._desk, gateway, request, headers.marks.get(b"traceparent"))
             if taken is not None:
                 return taken
-        return _told(await self._run(gateway, request, headers.marks, incoming.gone))
-
-    async def _carried(
-        self, desk: OrderDesk, gateway: Gateway, request: Request, traceparent: bytes | None
-    ) -> Outgoing | None:
-        """The answer to a call that the sidecar carries from here on; None for one that goes straight to the broker."""
-        respond_async, wait = preferences(request.headers)
-        try:
-            taken = None
-            # What was sent directly under a key stays there, where its answer is kept.
-            if respond_async and not await gateway.knows(request):
-                taken = await desk.divert(gateway.name, request, traceparent)
-            if taken is None:
-                await desk.heed(gateway.name, request)
-                return None
-            account = await desk.wait(taken.order.id, wait, final=False)
+            with gateway.announced(request):  # or the same order could be carried while this one looks for it
+                await self._desk.heed(gateway.name, request)
+                return _told(await self._run(gateway, request, headers.marks, incoming.gone))
         except OrderError as error:
             return self._not_taken(gateway, error)
         except StoreError:
             return self._not_taken(gateway, DoubtfullyRecordedError("perhaps taken: the state file fails, see the log"))
+
+    @staticmethod
+    async def _carried(
+        desk: OrderDesk, gateway: Gateway, request: Request, traceparent: bytes | None
+    ) -> Outgoing | None:
+        """The answer to a call that the sidecar carries from here on; None for one that goes straight to the broker.
+
+        Raises OrderError, StoreError.
+        """
+        respond_async, wait = preferences(request.headers)
+        # What was sent directly under a key stays there, where its answer is kept.
+        if not respond_async or await gateway.knows(request):
+            return None
+        taken = await desk.divert(gateway.name, request, traceparent)
+        if taken is None:
+            return None
+        account = await desk.wait(taken.order.id, wait, final=False)
         fate = (b"Sidecar-Fate", _fate(account.order))
         return Outgoing(accepted(account.order, known=taken.known), (_APPLIED, fate))
 

@@ -8,8 +8,9 @@ a crash is in doubt: it is told so, and never sent again.
 
 import asyncio
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -133,6 +134,8 @@ class IdempotentGateway:
         self._client_id_seconds = client_id_seconds if keys is not None else 0
         self._stopping = False
         self._underway: dict[str, _Underway] = {}
+        self._announced: Counter[str] = Counter()
+        """How many calls are about to be run, by their keys."""
 
     async def run(
         self,
@@ -174,7 +177,27 @@ class IdempotentGateway:
         key = self._key_of(request)
         if key is None or self._keys is None:
             return False
-        return key.text in self._underway or await self._keys.find(key.text, key.seconds) is not None
+        if self._at_hand(key) or await self._keys.find(key.text, key.seconds) is not None:
+            return True
+        return self._at_hand(key)  # it may have come while the disk was asked
+
+    @contextmanager
+    def announced(self, request: Request) -> Iterator[None]:
+        """Let `knows` tell of a call from now on: while it is looked up whether it may be run, and while it is."""
+        key = self._key_of(request)
+        if key is None:
+            yield
+            return
+        self._announced[key.text] += 1
+        try:
+            yield
+        finally:
+            self._announced[key.text] -= 1
+            if not self._announced[key.text]:
+                del self._announced[key.text]
+
+    def _at_hand(self, key: _Key) -> bool:
+        return key.text in self._underway or key.text in self._announced
 
     def _key_of(self, request: Request) -> _Key | None:
         """The key by which a request may be known: its header, or its client id where that counts as one."""

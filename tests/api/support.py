@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,9 @@ class FakeGateway:
 
     async def knows(self, request: Request) -> bool:  # noqa: ARG002 - the protocol's
         return False
+
+    def announced(self, request: Request) -> AbstractContextManager[None]:  # noqa: ARG002 - likewise
+        return nullcontext()
 
     def refuse(self, kind: RefusalKind, message: str) -> Result:
         body = f'{{"code":-1000,"msg":"{message}"}}'.encode()

@@ -142,10 +142,11 @@ class BookBroker:
 
 
 class FlakyStore(InlineStore):
-    """A store on a disk that is full while `full` says so, after each write has taken some seconds."""
+    """A store on a disk that is full while `full` says so, after each write, or read, has taken some seconds."""
 
     full = False
     takes = 0.0
+    reads_take = 0.0
 
     def __init__(self, path: Path, clock: VirtualClock) -> None:
         super().__init__(path)
@@ -157,6 +158,11 @@ class FlakyStore(InlineStore):
         if self.full:
             raise StoreFullError("the disk is full")
         return await super().write(work)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self.reads_take:
+            await self._clock.sleep(self.reads_take)
+        return await super().read(work)
 
 
 class Shop:

@@ -1,5 +1,6 @@
 """Bots' own calls with and without `Prefer: respond-async`, as the proxy meets them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -189,6 +190,22 @@ def test_the_client_id_of_a_carried_order_that_has_ended_may_be_used_again_once_
 
     door.run(life)
     assert door.shop.broker.executions == ["c1", "c1"]
+
+
+@pytest.mark.parametrize("key", [KEY, ()], ids=["key", "client id"])
+@pytest.mark.parametrize("ways", [(ASYNC, ()), ((), ASYNC)], ids=["carried first", "sent first"])
+def test_a_key_holds_for_an_order_that_goes_both_ways_at_once(
+    tmp_path: Path, ways: tuple[Headers, Headers], key: Headers
+) -> None:
+    door = Door(tmp_path, client_id_seconds=600)
+
+    async def life() -> None:
+        door.shop.store.reads_take = 0.1
+        await asyncio.gather(*(door.send(proxied(), *way, *key) for way in ways))
+        await door.shop.clock.sleep(10)
+
+    door.run(life)
+    assert door.shop.broker.executions == ["c1"]
 
 
 def test_what_reduces_risk_is_not_kept_back_by_a_client_id(tmp_path: Path) -> None:
