@@ -49,7 +49,6 @@ class OperationEngine(OperationInquiries):
         self._owners: dict[str, str] = {}
         """Operation ids by the ids of the orders, and the cancels, that belong to them."""
         self._intake = Intake(desk, self._owners)
-        self._stopping = False
         bus.subscribe(OrderStateChanged, self._hear)
         bus.subscribe(StreamClosed, self._no_longer_told)
 
@@ -153,7 +152,11 @@ class OperationEngine(OperationInquiries):
             raise SettledError("a bulk cancel cannot be undone: what is cancelled stays cancelled")
         with self._watchers.watch(operation_id) as watch:
             runner.unwind(reason)
-            while not (runner.operation.record.unwinding or runner.operation.state.final or self._stopping):
+            while not (runner.operation.record.unwinding or runner.operation.state.final):
+                if self._stopping:
+                    raise ClosingError(
+                        "perhaps not undone: the sidecar is being stopped; ask again after its next start"
+                    )
                 watch.clear()
                 await watch.heard()
         return runner.operation
@@ -179,7 +182,9 @@ class OperationEngine(OperationInquiries):
                 if state.final or runner.operation.record.unwinding:
                     raise SettledError(f"not moved: meanwhile operation {operation_id} is {state}")
                 if self._stopping:
-                    raise ClosingError("not moved: the sidecar is being stopped")
+                    raise ClosingError(
+                        "perhaps not moved: the sidecar is being stopped; ask again after its next start"
+                    )
                 watch.clear()
                 await watch.heard()
         return runner.operation

@@ -22,7 +22,7 @@ class UnwrittenError(OperationError):
 
 
 class ClosingError(OperationError):
-    """Raised when the sidecar is about to end; nothing was kept."""
+    """Raised when the sidecar is about to end: nothing new was kept, and what was asked of another one perhaps not."""
 
 
 class UnknownOperationError(OperationError):

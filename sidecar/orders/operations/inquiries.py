@@ -36,6 +36,7 @@ class OperationInquiries:
         self._clock = clock
         self._runners: dict[str, Runner] = {}
         self._watchers = Watchers(clock)
+        self._stopping = False
 
     async def tell(self, operation_id: str) -> Told:
         """What is known of an operation now. Raises UnknownOperationError, StoreError."""
@@ -45,7 +46,7 @@ class OperationInquiries:
         return Told(self._now(operation), tuple(await self._journal.steps(operation_id)))
 
     async def wait(self, operation_id: str, seconds: float, *, final: bool) -> Told:
-        """What is known of it once it is settled, or has ended for `final`, or after `seconds`.
+        """What is known of it once it is settled, or has ended for `final`, or after `seconds`; at once during a stop.
 
         Raises as `tell` does.
         """
@@ -56,7 +57,7 @@ class OperationInquiries:
                 told = await self.tell(operation_id)
                 done = told.operation.state.final if final else settled(told.operation)
                 left = ends - self._clock.monotonic()
-                if done or left <= 0:
+                if done or left <= 0 or self._stopping:
                     return told
                 await watch.heard(left)
 

@@ -1,5 +1,6 @@
 """A stop that closes what is held ends the operations that looked after it, and no others."""
 
+import asyncio
 from pathlib import Path
 from random import Random
 
@@ -8,6 +9,7 @@ import pytest
 from sidecar.config.model import Stop
 from sidecar.orders.leaving import Leaving, leavings
 from sidecar.orders.ledger import Ledger
+from sidecar.orders.operations.errors import ClosingError
 from sidecar.words import OperationState
 from tests.orders.operations.floor import BRACKET, Floor
 
@@ -69,3 +71,28 @@ def test_a_bracket_whose_position_is_still_open_keeps_its_stop_and_goes_on(tmp_p
     assert floor.exchange.positions == {"BTCUSDT": 1}
     assert floor.live(second) is OperationState.COMPLETED
     assert (floor.exchange.positions, floor.alarms) == ({"BTCUSDT": 0}, [])
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_operation_is_not_said_to_be_undone_when_a_stop_keeps_that_from_the_disk(
+    tmp_path: Path, before: bool
+) -> None:
+    floor = Floor(tmp_path)
+
+    async def first() -> str:
+        operation = await floor.ask(BRACKET)
+        await floor.in_place(operation)
+        if before:
+            floor.engine.wind_down()
+        undoing = asyncio.create_task(floor.engine.roll_back(operation.id, "somebody asked for it"))
+        await asyncio.sleep(0)
+        floor.engine.wind_down()
+        with pytest.raises(ClosingError, match="perhaps not undone"):
+            await undoing
+        return operation.id
+
+    async def second() -> str:
+        return (await floor.engine.tell(operation_id)).operation.record.unwinding
+
+    operation_id = floor.live(first)
+    assert not floor.live(second)

@@ -1,5 +1,6 @@
 """Whoever asks for an operation is told of it in time."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,15 @@ def test_a_wait_ends_though_its_timer_fires_a_little_early(floor: Floor, monkeyp
 
     assert floor.live(life).operation.state is OperationState.IN_PROGRESS
     assert floor.clock.monotonic() - began == pytest.approx(1000, abs=10)
+
+
+def test_who_waits_for_an_operation_is_told_how_it_is_when_the_sidecar_stops(floor: Floor) -> None:
+    async def life() -> Told:
+        operation = await floor.ask(BRACKET)
+        waiting = asyncio.create_task(floor.engine.wait(operation.id, 1000, final=True))
+        await floor.clock.sleep(5)
+        floor.engine.wind_down()
+        return await waiting
+
+    assert floor.live(life).operation.state is OperationState.IN_PROGRESS
+    assert floor.clock.monotonic() < 100
