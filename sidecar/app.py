@@ -90,6 +90,7 @@ class App:
         self._kept = KEPT_SECONDS + (LEAVING_SECONDS if leavings else 0.0)
         taking_back = rooms.orders.take_back(stop)
         await budget.phase("orders that wait were not all taken back", taking_back, kept=self._kept)
+        rooms.orders.end_waits()
         unfinished = await rooms.api.stop(budget.seconds(self._kept))
         if unfinished:
             budget.left.append(f"calls that were cut short: {unfinished}")

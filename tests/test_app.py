@@ -80,6 +80,26 @@ def test_an_order_that_waits_at_a_stop_is_kept_or_taken_back_as_it_is_configured
         assert connection.execute("SELECT state FROM orders").fetchall() == [(left,)]
 
 
+@pytest.mark.parametrize(("stop", "told"), [({}, "queued"), ({"cancel_waiting_orders": True}, "cancelled")])
+def test_who_waits_for_an_order_is_told_at_a_stop_what_becomes_of_it(
+    tmp_path: Path, stop: dict[str, object], told: str
+) -> None:
+    async def life() -> str:
+        app = App(config(tmp_path, stop=stop), SystemClock(), lambda: config(tmp_path))
+        await app.start()
+        desk = app.rooms.orders.desk
+        assert desk is not None
+        app.rooms.gateways["binance"].hold.begin("it is not to be sent in this test", None)
+        taken = await desk.place(DRAFT)
+        waiting = asyncio.create_task(desk.wait(taken.order.id, 60, final=True))
+        await asyncio.sleep(0)
+        await app.stop("told")
+        assert waiting.done()
+        return (await waiting).order.state
+
+    assert asyncio.run(life()) == told
+
+
 # A stop during the start
 
 

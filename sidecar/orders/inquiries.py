@@ -46,7 +46,13 @@ class Inquiries:
         self._ledger = ledger
         self._clock = clock
         self._watchers = Watchers(clock)
+        self._stopping = False
         bus.subscribe(OrderStateChanged, self._hear)
+
+    def end_waits(self) -> None:
+        """Let nobody wait any more but for what is on its way; only when nothing else is sent."""
+        self._stopping = True
+        self._watchers.tell_all()
 
     async def account(self, order_id: str) -> Account:
         """What is known of an order now. Raises UnknownOrderError, StoreError."""
@@ -78,7 +84,7 @@ class Inquiries:
         """What is known of an order once it is settled, or after `seconds`. Raises UnknownOrderError, StoreError.
 
         Settled is what the broker has answered: an order in its book as well. `final` waits for the order's end, and
-        asks the broker about it now and then.
+        asks the broker about it now and then. After `end_waits` only an order that is on its way is waited for.
         """
         ends = self._clock.monotonic() + seconds
         pause = _FIRST_LOOK_SECONDS
@@ -88,7 +94,8 @@ class Inquiries:
                 account = await self.account(order_id)
                 left = ends - self._clock.monotonic()
                 state = account.order.state
-                if state.final or left <= 0 or not (state.open or final):
+                over = self._stopping and state is not OrderState.SENDING
+                if state.final or left <= 0 or over or not (state.open or final):
                     return account
                 working = state is OrderState.WORKING
                 await watch.heard(min(left, pause) if working else left)

@@ -134,6 +134,11 @@ class Orders:
         ]
         await asyncio.gather(*(queue.clear("taken back: the sidecar was stopped") for queue in wanted))
 
+    def end_waits(self) -> None:
+        """Tell those who wait for an order how it is, but for one that is on its way; only after `take_back`."""
+        if self.desk is not None:
+            self.desk.end_waits()
+
     def leavings(self, stop: Stop) -> list[Leaving]:
         """What takes orders and positions off the market, where that is configured."""
         if self._ledger is None:
