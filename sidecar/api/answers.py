@@ -16,6 +16,10 @@ def as_json(told: Any, status: HTTPStatus = HTTPStatus.OK, *, brief: bool = Fals
     return Answer(status, (*JSON, *more), body, status.phrase)
 
 
+BEGUN: Final = (HTTPStatus.OK, HTTPStatus.ACCEPTED)
+"""The statuses of `begun`."""
+
+
 def begun(told: Any, path: str, *, settled: bool) -> Answer:
     """What was taken, and the path under which it is asked for: 202, or 200 when there is nothing to wait for."""
     status = HTTPStatus.OK if settled else HTTPStatus.ACCEPTED

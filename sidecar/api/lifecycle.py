@@ -39,7 +39,7 @@ class LifecycleRoutes:
                 "Check again now every broker that is not ready; the answer tells how it stands before that",
                 self._check_again,
                 OperationalReading,
-                status=202,
+                statuses=(202,),
             ),
             Route("POST", "/v1/reload", "Read the configuration again", self._read_again, ReloadTold),
         )

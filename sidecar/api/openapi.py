@@ -1,7 +1,7 @@
 """The control API's description, made from its own routes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
@@ -11,6 +11,7 @@ from sidecar.api.models import Problem
 from sidecar.api.routes import Route
 
 _REF = "#/components/schemas/{model}"
+_DONE: Final = {200: "Done.", 202: "Begun."}
 
 
 def describe(routes: Sequence[Route]) -> dict[str, Any]:
@@ -46,7 +47,13 @@ def _operation(route: Route, schemas: dict[tuple[str, JsonSchemaMode], Any]) -> 
         "operationId": _name(route),
         "parameters": [_in_path(name) for name in route.params] + [_in_query(*item) for item in route.query.items()],
         "responses": {
-            str(route.status): {"description": "Done.", "content": {route.media: {"schema": schemas[_tells(route)]}}},
+            **{
+                str(status): {
+                    "description": _DONE[status],
+                    "content": {route.media: {"schema": schemas[_tells(route)]}},
+                }
+                for status in route.statuses
+            },
             "default": {"description": "Refused.", "content": refusal},
         },
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from sidecar.api.answers import as_json, begun
+from sidecar.api.answers import BEGUN, as_json, begun
 from sidecar.api.operation_views import AllStatistics, OperationList, OperationView, summed, view
 from sidecar.api.prefer import preferences
 from sidecar.api.problem import refusing
@@ -44,7 +44,15 @@ def operation_routes(engine: OperationEngine) -> tuple[Route, ...]:
     one = "/v1/operations/{operation}"
     filters = {**FILTERS, "type": "Only of this type."}
     return (
-        Route("POST", "/v1/operations", "Begin an operation", routes.begin, OperationView, OperationDraft, status=202),
+        Route(
+            "POST",
+            "/v1/operations",
+            "Begin an operation",
+            routes.begin,
+            OperationView,
+            OperationDraft,
+            statuses=BEGUN,
+        ),
         Route("GET", "/v1/operations", "The newest operations", routes.select, OperationList, query=filters),
         Route("GET", one, "One operation", routes.one, OperationView, query=WAITS),
         Route(
@@ -54,10 +62,9 @@ def operation_routes(engine: OperationEngine) -> tuple[Route, ...]:
             routes.modify,
             OperationView,
             BracketChange,
-            status=202,
+            statuses=BEGUN,
         ),
-        Route("POST", f"{one}/rollback", "Undo an operation", routes.roll_back, OperationView, status=202),
-        # After the one for any operation: the last route that fits a path is the one that is taken.
+        Route("POST", f"{one}/rollback", "Undo an operation", routes.roll_back, OperationView, statuses=(202,)),
         Route("GET", "/v1/operations/statistics", "How operations have fared", routes.statistics, AllStatistics),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Final
 
-from sidecar.api.answers import as_json, begun
+from sidecar.api.answers import BEGUN, as_json, begun
 from sidecar.api.order_views import Orders, OrderView, view
 from sidecar.api.prefer import preferences
 from sidecar.api.problem import RefusedError, problem, refusing
@@ -53,11 +53,11 @@ def order_routes(desk: OrderDesk | None) -> tuple[Route, ...]:
     routes = _Orders(desk)
     one = "/v1/orders/{order}"
     return (
-        Route("POST", "/v1/orders", "Hand in an order", routes.place, OrderView, OrderDraft, status=202),
+        Route("POST", "/v1/orders", "Hand in an order", routes.place, OrderView, OrderDraft, statuses=BEGUN),
         Route("GET", "/v1/orders", "The newest orders", routes.select, Orders, query=FILTERS),
         Route("GET", one, "One order", routes.one, OrderView, query=WAITS),
         Route("GET", f"{one}/events", "One order's life as it happens", routes.follow, str, media="text/event-stream"),
-        Route("DELETE", one, "Take an order back", routes.cancel, OrderView),
+        Route("DELETE", one, "Take an order back", routes.cancel, OrderView, statuses=BEGUN),
     )
 
 

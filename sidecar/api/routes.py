@@ -35,8 +35,8 @@ class Route:
     """The type of a successful answer."""
     takes: type[BaseModel] | None = None
     media: str = "application/json"
-    status: int = 200
-    """Of the usual successful answer."""
+    statuses: Sequence[int] = (200,)
+    """Of all its successful answers."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Repeatable query parameters and what they mean."""
 
