@@ -60,6 +60,8 @@ async def _carried(
     if intent.client_id and (same := queue.of_client_id(intent.client_id)) is not None:
         return same
     key = derived(header(request.headers, HEADER))
+    if (coming := queue.taking(intent.client_id, key)) is not None:
+        return coming
     if key and (found := await ledger.select(Wanted(brokers=(queue.broker,), keys=(key,)))):
         return found[0]
     if since is None or not may_be_known(intent):

@@ -64,7 +64,7 @@ class Intake:
         self.size = size
         """May be replaced at any time."""
         self._bus = bus
-        self._takes: set[asyncio.Task[Taken]] = set()
+        self._takes: dict[asyncio.Task[Taken], Order] = {}
         self._stopping = False
 
     def wind_down(self) -> None:
@@ -77,8 +77,8 @@ class Intake:
         Raises QueueFullError, ConflictError, UnrecordedError, DoubtfullyRecordedError or StoppingError.
         """
         take = self._chores.begin(self._take(order))
-        self._takes.add(take)
-        take.add_done_callback(self._takes.discard)
+        self._takes[take] = order
+        take.add_done_callback(self._takes.pop)
         return await asyncio.shield(take)
 
     async def take_over(self, order: Order) -> Taken:
@@ -113,6 +113,14 @@ class Intake:
         """Return when the orders that are just being taken are; a slow disk keeps nobody waiting for long."""
         if self._takes:
             await asyncio.wait(self._takes, timeout=_CATCH_UP_SECONDS)
+
+    def taking(self, client_id: str, key: str) -> Order | None:
+        """An order with this client id or key that is just being taken: the disk may know it already, or never."""
+        for order in self._takes.values():
+            same = (client_id and order.client_id == client_id) or (key and order.key == key)
+            if same and order.kind is Kind.ORDER:
+                return order
+        return None
 
     async def _take(self, order: Order) -> Taken:
         try:

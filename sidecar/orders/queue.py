@@ -181,6 +181,10 @@ class OrderQueue:
         """Return when the orders that are just being taken are; a slow disk keeps nobody waiting for long."""
         await self._intake.caught_up()
 
+    def taking(self, client_id: str, key: str) -> Order | None:
+        """An order with this client id or key (where they are not empty) that a slow disk is still taking."""
+        return self._intake.taking(client_id, key)
+
     async def take_back(self, order: Order, reason: str) -> bool:
         """Cancel an order that has not been sent; tells whether that was so. Raises UnrecordedError."""
         return await self._recalls.take_back(order, reason)

@@ -208,6 +208,22 @@ def test_a_key_holds_for_an_order_that_goes_both_ways_at_once(
     assert door.shop.broker.executions == ["c1"]
 
 
+def test_an_order_that_a_slow_disk_is_still_taking_is_not_sent_directly_as_well(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+
+    async def life() -> tuple[Outgoing, Outgoing]:
+        door.shop.store.takes = 5
+        carried = asyncio.create_task(door.send(proxied(), *ASYNC))
+        await door.shop.clock.sleep(0.5)
+        told = await door.send(proxied()), await carried
+        await door.shop.clock.sleep(30)
+        return told
+
+    direct, carried = door.run(life)
+    assert door.shop.broker.executions == ["c1"]
+    assert (direct.answer.status, carried.answer.status) == (422, 202)
+
+
 def test_what_reduces_risk_is_not_kept_back_by_a_client_id(tmp_path: Path) -> None:
     door = Door(tmp_path, client_id_seconds=600)
 
