@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import isfinite
 from typing import Any, Final
 
 from sidecar.alerting.registry import Registry
@@ -88,10 +90,10 @@ class ErrorRoutes:
         ago = _AGO.match(text)
         if ago:
             return self._clock.now() - float(ago[1]) * _UNITS[ago[2]]
-        try:
-            return float(text)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            seconds = float(text)
+            if isfinite(seconds):
+                return seconds
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:

@@ -102,6 +102,7 @@ async def test_the_filters(kept: Kept, query: str, found: list[str]) -> None:
         ("/v1/errors?severity=bad", "no such severity; there are critical, error, warning, info"),
         ("/v1/errors?resolved=maybe", "resolved takes true or false"),
         ("/v1/errors?since=yesterday", "since takes Unix seconds, ISO 8601, or how long ago"),
+        ("/v1/errors?since=nan", "since takes Unix seconds, ISO 8601, or how long ago"),
         ("/v1/errors?limit=0", "limit takes a number from 1"),
         ("/v1/errors/patterns?within=-1", "within takes seconds"),
         ("/v1/errors/patterns?within=nan", "within takes seconds"),
