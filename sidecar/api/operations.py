@@ -17,6 +17,7 @@ from sidecar.orders.operations.errors import (
     SettledError,
     TooManyError,
     TwiceError,
+    UnkeptError,
     UnknownOperationError,
     UnwrittenError,
 )
@@ -31,6 +32,7 @@ _STATUSES: Final[Mapping[type[Exception], HTTPStatus]] = {
     NotTakenError: HTTPStatus.CONFLICT,
     TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
     TwiceError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnkeptError: HTTPStatus.INSUFFICIENT_STORAGE,
     UnwrittenError: HTTPStatus.SERVICE_UNAVAILABLE,
     ClosingError: HTTPStatus.SERVICE_UNAVAILABLE,
     UnknownOperationError: HTTPStatus.NOT_FOUND,

@@ -9,7 +9,14 @@ from sidecar.clock import Clock
 from sidecar.config.model import Operations
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.operations.draft import AnyDraft, BracketChange
-from sidecar.orders.operations.errors import ClosingError, SettledError, TooManyError, TwiceError, UnwrittenError
+from sidecar.orders.operations.errors import (
+    ClosingError,
+    SettledError,
+    TooManyError,
+    TwiceError,
+    UnkeptError,
+    UnwrittenError,
+)
 from sidecar.orders.operations.hands import Hands
 from sidecar.orders.operations.inquiries import OperationInquiries
 from sidecar.orders.operations.intake import Intake
@@ -17,7 +24,7 @@ from sidecar.orders.operations.journal import Journal, Sought
 from sidecar.orders.operations.model import Operation, Record
 from sidecar.orders.operations.runner import Runner
 from sidecar.orders.operations.tracing import begun
-from sidecar.store import StoreError
+from sidecar.store import StoreBusyError, StoreError, StoreFullError
 from sidecar.telemetry.context import new_span_id, parse_traceparent, traceparent_of
 from sidecar.telemetry.events import FILLS, Bus, OperationChanged, OrderStateChanged, StreamClosed
 from sidecar.words import OperationState, OperationType
@@ -117,6 +124,9 @@ class OperationEngine(OperationInquiries):
         await self._intake.examine(operation)
         try:
             known = await asyncio.shield(self._journal.accept(operation))
+        except (StoreFullError, StoreBusyError) as error:
+            words = "not begun: the state file does not take it; make room on its disk, see the log"
+            raise UnkeptError(words) from error
         except StoreError as error:
             words = "perhaps begun: the state file failed while it was written; ask for its client id, see the log"
             raise UnwrittenError(words) from error

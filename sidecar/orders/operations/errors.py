@@ -17,6 +17,10 @@ class TwiceError(OperationError):
     """Raised when the client id belongs to another operation."""
 
 
+class UnkeptError(OperationError):
+    """Raised when the disk does not take the operation, because it is full or busy; nothing was kept."""
+
+
 class UnwrittenError(OperationError):
     """Raised when the state file did not take the operation for certain; its client id tells whether it did."""
 

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from sidecar.api.operations import operation_routes
+from sidecar.api.problem import RefusedError as Refused
+from sidecar.api.routes import Asked
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import UnsupportedError
-from sidecar.orders.operations.draft import BracketChange
+from sidecar.orders.operations.draft import BracketChange, OperationDraft
 from sidecar.orders.operations.errors import RefusedError, SettledError, TwiceError
+from sidecar.wire import Answer
 from sidecar.words import OperationState
 from tests.orders.operations.floor import BRACKET, Floor
 
@@ -92,3 +96,20 @@ def test_a_move_that_its_broker_does_not_take_is_refused_as_a_move(
             await floor.engine.modify(operation.id, BracketChange(stop_price=Decimal(95)))
 
     floor.live(life)
+
+
+def test_what_a_full_disk_does_not_take_is_not_begun_and_may_come_again(floor: Floor) -> None:
+    async def life() -> OperationState:
+        begin = next(route.handler for route in operation_routes(floor.engine) if route.path == "/v1/operations")
+        asked = Asked({}, {}, OperationDraft.model_validate(BRACKET | {"client_id": "mine"}))
+        floor.store.full = True
+        answering = begin(asked)
+        assert not isinstance(answering, Answer)
+        with pytest.raises(Refused) as refused:
+            await answering
+        assert refused.value.answer.status == 507
+        assert b"not begun" in refused.value.answer.body
+        floor.store.full = False
+        return (await floor.in_place(await floor.ask(BRACKET, client_id="mine"))).operation.state
+
+    assert floor.live(life) is OperationState.IN_PROGRESS
