@@ -1,8 +1,6 @@
 """A batch of spans goes to the collector as OTLP and its variables say, and again where that may help."""
 
 import gzip
-import ssl
-import subprocess
 import threading
 import time
 import zlib
@@ -11,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -36,7 +33,7 @@ class Collector:
 
 
 @contextmanager
-def collector(*answers: int | tuple[int, Mapping[str, str]], tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
+def collector(*answers: int | tuple[int, Mapping[str, str]]) -> Iterator[Collector]:
     it = Collector([answer if isinstance(answer, tuple) else (answer, {}) for answer in answers])
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,9 +50,7 @@ def collector(*answers: int | tuple[int, Mapping[str, str]], tls: ssl.SSLContext
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        it.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
-        if tls is not None:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        it.url = f"http://127.0.0.1:{server.server_port}"
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
         try:
@@ -135,22 +130,3 @@ def test_the_end_of_the_sidecar_ends_the_repetitions() -> None:
 def test_a_collector_that_is_away_loses_the_batch() -> None:
     exporter = OtlpExporter("http://127.0.0.1:1", {"OTEL_EXPORTER_OTLP_TIMEOUT": "0.1"})
     assert exporter.export(SPANS) is LOST
-
-
-def test_only_a_collector_that_is_trusted_gets_spans(tmp_path: Path) -> None:
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
-    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    name = ["-subj", "/CN=collector", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(  # noqa: S603 - fixed words
-        ["openssl", "req", *kind, *name, "-keyout", key, "-out", certificate],  # noqa: S607 - wherever it lives
-        check=True,
-        capture_output=True,
-    )
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
-    briefly = {"OTEL_EXPORTER_OTLP_TIMEOUT": "0.5"}
-    with collector(200, tls=tls) as there:
-        assert OtlpExporter(there.url, briefly).export(SPANS) is LOST
-        assert there.received == []
-        assert OtlpExporter(there.url, {"OTEL_EXPORTER_OTLP_CERTIFICATE": certificate}).export(SPANS) is DONE
-    assert len(there.received) == 1
