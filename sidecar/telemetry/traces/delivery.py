@@ -5,7 +5,6 @@ the log says so once when it begins and once when it is over.
 """
 
 import logging
-import os
 import threading
 from collections.abc import Sequence
 
@@ -17,7 +16,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from sidecar.telemetry.events import CallFinished, OperationTraced
 from sidecar.telemetry.state import BrokerShape
 from sidecar.telemetry.traces.file import FileExporter
-from sidecar.telemetry.traces.otlp import OtlpExporter
 from sidecar.telemetry.traces.readings import SpanReadings
 from sidecar.telemetry.traces.settings import TraceSettings
 from sidecar.telemetry.traces.spans import SpanWriter, addresses
@@ -156,11 +154,15 @@ def _exporter(settings: TraceSettings) -> SpanExporter:
 
 
 def _otlp(settings: TraceSettings) -> SpanExporter:
-    # gRPC's libraries are heavy: they are only loaded where they are used.
+    # Each protocol brings its own libraries, and gRPC's are heavy: only the one in use is loaded.
     if settings.protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
             OTLPSpanExporter as GrpcExporter,
         )
 
         return GrpcExporter(endpoint=settings.endpoint)
-    return OtlpExporter(settings.endpoint, os.environ)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter as HttpExporter,
+    )
+
+    return HttpExporter(endpoint=settings.endpoint)
