@@ -1,0 +1,85 @@
+{{/* What a workload must be like, so that the sidecar can be put into it. */}}
+
+{{/* The one object of a text: of several only the first would be left, and nobody would know. */}}
+{{- define "broker-sidecar.onlyObject" -}}
+{{- $found := list -}}
+{{- range regexSplit "(?m)^---([ \\t].*)?$" . -1 -}}
+{{- with fromYaml . }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- if gt (len $found) 1 -}}
+{{- fail (printf "broker-sidecar.inject: the manifest holds %d objects; give the workload alone, and leave the others outside" (len $found)) -}}
+{{- end -}}
+{{- range $found -}}
+{{- if .Error -}}
+{{- fail (printf "broker-sidecar.inject: the manifest is no YAML: %s" .Error) -}}
+{{- end -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end }}
+
+{{/* It has a pod with containers, into which nobody has put a sidecar yet: (list context pod name). */}}
+{{- define "broker-sidecar.checkPod" -}}
+{{- $context := index . 0 -}}
+{{- $pod := index . 1 -}}
+{{- $this := index . 2 -}}
+{{- $spec := get (ternary $pod dict (kindIs "map" $pod)) "spec" -}}
+{{- $containers := get (ternary $spec dict (kindIs "map" $spec)) "containers" -}}
+{{- if not (and $containers (kindIs "slice" $containers)) -}}
+{{- fail (printf "broker-sidecar.inject: %s has no pod with containers" $this) -}}
+{{- end -}}
+{{- range $key := list "containers" "initContainers" "volumes" -}}
+{{- range default list (get $spec $key) -}}
+{{- if not (kindIs "map" .) -}}
+{{- fail (printf "broker-sidecar.inject: %s: one of its %s is no object, but: %v" $this $key .) -}}
+{{- end -}}
+{{- if or (eq (toString .name) "broker-sidecar") (and (eq $key "volumes") (hasPrefix "sidecar-" (toString .name)) (has .name (include "broker-sidecar.volumeNames" $context | fromYamlArray))) -}}
+{{- fail (printf "broker-sidecar.inject: %s has %s already, among its %s; inject it once" $this .name $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $labels := dig "labels" dict (default dict $pod.metadata) | default dict -}}
+{{- range $label, $own := include "broker-sidecar.podLabels" $context | fromYaml -}}
+{{- $given := toString (default $own (get $labels $label)) -}}
+{{- if ne $given $own -}}
+{{- $mend := ternary (printf "give bot.name: %s, or call the label something else" $given) "remove it" (eq $label "bot") -}}
+{{- fail (printf "broker-sidecar.inject: %s: its pods' label %s is %s, and the sidecar's is %s; %s" $this $label $given $own $mend) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "broker-sidecar.volumeNames" -}}
+{{- $names := list "sidecar-state" -}}
+{{- range include "broker-sidecar.volumes" . | fromYamlArray }}{{ $names = append $names .name }}{{ end -}}
+{{- toYaml $names -}}
+{{- end }}
+
+{{/* One state file serves one sidecar: a workload whose pods would share a claim is refused: (list context manifest name). */}}
+{{- define "broker-sidecar.checkStateOf" -}}
+{{- $context := index . 0 -}}
+{{- $kind := (index . 1).kind -}}
+{{- $spec := (index . 1).spec -}}
+{{- $this := printf "broker-sidecar.inject: %s" (index . 2) -}}
+{{- if include "broker-sidecar.claimEach" $context -}}
+{{- if ne $kind "StatefulSet" -}}
+{{- fail (printf "%s: only a StatefulSet has a claim a pod; use another state.kind than %s" $this $context.Values.state.kind) -}}
+{{- end -}}
+{{- else if ne $context.Values.state.kind "emptyDir" -}}
+{{- $each := ternary "state.kind: volumeClaimTemplates" "a StatefulSet with state.kind: volumeClaimTemplates" (eq $kind "StatefulSet") -}}
+{{- if eq $kind "DaemonSet" -}}
+{{- fail (printf "%s: its pods cannot share one state file; use %s, or state.kind: emptyDir" $this $each) -}}
+{{- end -}}
+{{- $job := ternary (dig "jobTemplate" "spec" dict $spec) $spec (eq $kind "CronJob") -}}
+{{- range $key := list "replicas" "parallelism" -}}
+{{- $pods := int (default 1 (get $job $key)) -}}
+{{- if gt $pods 1 -}}
+{{- fail (printf "%s: %s is %d, and these pods cannot share one state file; use 1, or %s" $this $key $pods $each) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $kind "Deployment") (ne (dig "strategy" "type" "RollingUpdate" $spec) "Recreate") -}}
+{{- fail (printf "%s: with RollingUpdate the new pod waits for the old one's state file and never starts; give strategy: { type: Recreate }" $this) -}}
+{{- end -}}
+{{- if and (eq $kind "CronJob") (ne (dig "concurrencyPolicy" "Allow" $spec) "Forbid") -}}
+{{- fail (printf "%s: two runs cannot share one state file; give concurrencyPolicy: Forbid" $this) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
