@@ -88,18 +88,18 @@ volumeMounts:
   emptyDir: { sizeLimit: {{ .Values.state.size }} }
 {{- else if eq (include "broker-sidecar.claimEach" .) "" }}
 - name: sidecar-state
-  persistentVolumeClaim: { claimName: {{ include "broker-sidecar.claim" . }} }
+  persistentVolumeClaim: { claimName: {{ include "broker-sidecar.claim" . | quote }} }
 {{- end }}
 {{- with .Values.sidecar.token }}
 {{- if .secretName }}
 - name: sidecar-token
-  secret: { secretName: {{ .secretName }}, defaultMode: 0440, items: [{ key: {{ .key | quote }}, path: token }] }
+  secret: { secretName: {{ .secretName | quote }}, defaultMode: 0440, items: [{ key: {{ .key | quote }}, path: token }] }
 {{- end }}
 {{- end }}
 {{- range $name, $credentials := .Values.credentials }}
 - name: sidecar-keys-{{ $name }}
   secret:
-    secretName: {{ $credentials.secretName }}
+    secretName: {{ $credentials.secretName | quote }}
     defaultMode: 0440
     items:
       {{- range $item, $key := $credentials.items }}
@@ -120,10 +120,15 @@ yes
 {{- end -}}
 {{- end }}
 
-{{/* For `volumeClaimTemplates` of a StatefulSet; an empty list where the pods have no claims of their own. */}}
+{{/*
+For `volumeClaimTemplates` of a StatefulSet; an empty list where the pods have no claims of their own. Version and kind are
+written out because Kubernetes adds them, and GitOps tools would see a difference for ever.
+*/}}
 {{- define "broker-sidecar.volumeClaimTemplates" -}}
 {{- if include "broker-sidecar.claimEach" . -}}
-- metadata: { name: sidecar-state }
+- apiVersion: v1
+  kind: PersistentVolumeClaim
+  metadata: { name: sidecar-state }
   spec: {{- include "broker-sidecar.claimSpec" . | nindent 4 }}
 {{- else -}}
 []
@@ -133,7 +138,7 @@ yes
 {{- define "broker-sidecar.claimSpec" -}}
 accessModes: [ReadWriteOnce]
 {{- with .Values.state.storageClassName }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources: { requests: { storage: {{ .Values.state.size }} } }
 {{- end }}
