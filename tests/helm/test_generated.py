@@ -79,6 +79,11 @@ def test_the_notes_do_not_warn_of_what_is_kept(tmp_path: Path) -> None:
     assert "ATTENTION" not in _notes(tmp_path, MINIMAL, {"state": {"kind": "persistentVolumeClaim"}})
 
 
+def test_the_notes_say_that_several_pods_are_several_bots(tmp_path: Path) -> None:
+    notes = _notes(tmp_path, MINIMAL, {"workload": {"replicas": 3}})
+    assert "ATTENTION: 3 pods are 3 bots that trade, and each sidecar counts the brokers' limits for itself." in notes
+
+
 def test_the_notes_tell_another_charts_author_the_line_to_write(tmp_path: Path) -> None:
     notes = _notes(tmp_path, MINIMAL, {"workload": {"kind": "None"}})
     assert '{{ include "broker-sidecar.inject" (list (index .Subcharts "broker-sidecar")' in notes

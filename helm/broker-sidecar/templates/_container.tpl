@@ -56,12 +56,16 @@ volumeMounts:
 
 {{/* The sidecar's environment: what the pod knows of itself, then the user's, who wins. */}}
 {{- define "broker-sidecar.env" -}}
-{{- $own := include "broker-sidecar.downward" . | fromYamlArray -}}
+{{- include "broker-sidecar.variables" (list (include "broker-sidecar.downward" . | fromYamlArray) .Values.sidecar.env) -}}
+{{- end }}
+
+{{/* The chart's variables and then others, which take the place of those of the same name: (list variables others). */}}
+{{- define "broker-sidecar.variables" -}}
 {{- $names := list -}}
-{{- range .Values.sidecar.env }}{{ $names = append $names .name }}{{ end -}}
+{{- range index . 1 }}{{ $names = append $names .name }}{{ end -}}
 {{- $env := list -}}
-{{- range $own }}{{ if not (has .name $names) }}{{ $env = append $env . }}{{ end }}{{ end -}}
-{{- concat $env .Values.sidecar.env | toYaml -}}
+{{- range index . 0 }}{{ if not (has .name $names) }}{{ $env = append $env . }}{{ end }}{{ end -}}
+{{- concat $env (index . 1) | toYaml -}}
 {{- end }}
 
 {{- define "broker-sidecar.downward" -}}

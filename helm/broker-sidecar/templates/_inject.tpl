@@ -48,13 +48,8 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $kind := (index . 2).kind -}}
 {{- range concat $spec.containers (default list $spec.initContainers) -}}
 {{- $_ := set . "volumeMounts" (concat (default list .volumeMounts) (include "broker-sidecar.botVolumeMounts" $context | fromYamlArray)) -}}
-{{- /* A container's own variable takes the place of the chart's: two of one name are refused by Kubernetes. */ -}}
-{{- $own := default list .env -}}
-{{- $names := list -}}
-{{- range $own }}{{ $names = append $names .name }}{{ end -}}
-{{- $env := list -}}
-{{- range include "broker-sidecar.botEnv" $context | fromYamlArray }}{{ if not (has .name $names) }}{{ $env = append $env . }}{{ end }}{{ end -}}
-{{- $_ := set . "env" (concat $env $own) -}}
+{{- $env := include "broker-sidecar.botEnv" $context | fromYamlArray -}}
+{{- $_ := set . "env" (include "broker-sidecar.variables" (list $env (default list .env)) | fromYamlArray) -}}
 {{- end -}}
 {{- $sidecar := include "broker-sidecar.container" $context | fromYaml -}}
 {{- if eq $context.Values.sidecar.mode "native" -}}
