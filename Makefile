@@ -12,7 +12,7 @@ demo: ## see bots trade through the sidecar while their brokers misbehave
 test: ## install what the tests need, then check and test everything
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(bin)/pytest $(ARGS)
+	@$(bin)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## style, formatting and types
 	@$(bin)/ruff check .
@@ -35,8 +35,9 @@ posture: ## the chart and the Dockerfiles held against checkov, each finding exp
 	@scripts/setup test
 	@scripts/check-posture
 
-image: ## build the image without a base from a registry, and start it as Kubernetes would (as root, on Debian)
-	@scripts/check-image
+image: ## build the images without a base from a registry, and play the chart's pod with them (as root, on Debian)
+	@scripts/setup test
+	@$(bin)/pytest tests/helm/test_image.py $(ARGS)
 
 bench: ## throughput, latency and CPU beside nginx, HAProxy, Envoy and a bare pass-through
 	@scripts/setup bench

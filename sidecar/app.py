@@ -376,7 +376,15 @@ class App:
             for name, queue in queues.items()
             if self.gateways[name].tells_of_orders
         }
-        desk = OrderDesk(queues, ledger, bus=self._bus, clock=self._clock, rng=rng, fill_streams=self._fill_streams)
+        desk = OrderDesk(
+            queues,
+            ledger,
+            bus=self._bus,
+            clock=self._clock,
+            rng=rng,
+            fill_streams=self._fill_streams,
+            client_id_seconds={name: settings.client_id_seconds for name, (settings, _, _) in brokers.items()},
+        )
         return tuple(queues.values()), desk
 
     def make_haste(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sidecar.api.operations import LegView, OperationView, Statistics, StepView
+from sidecar.api.operation_views import LegView, OperationView, Statistics, StepView
 from sidecar.cli.board import clock
 from sidecar.cli.orderpage import WIDTH, clipped, field, short, wrapped
 from sidecar.cli.outline import table

@@ -5,7 +5,8 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptio
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from sidecar.api.operations import MOST_AT_ONCE, AllStatistics, OperationList, OperationView
+from sidecar.api.operation_views import AllStatistics, OperationList, OperationView
+from sidecar.api.questions import MOST_AT_ONCE
 from sidecar.cli.ask import Target, ask, order
 from sidecar.cli.operationpage import fared, listing, page
 from sidecar.cli.where import TOLD, add_where, asked

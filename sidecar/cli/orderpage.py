@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
-from sidecar.api.orders import ChangeView, OrderView
+from sidecar.api.order_views import ChangeView, OrderView
 from sidecar.cli.board import clock
 from sidecar.cli.outline import table
 from sidecar.config.report import printable

@@ -6,7 +6,8 @@ from contextlib import closing
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from sidecar.api.orders import MOST_AT_ONCE, Orders, OrderView
+from sidecar.api.order_views import Orders, OrderView
+from sidecar.api.questions import MOST_AT_ONCE
 from sidecar.cli.ask import AskError, Lines, Target, ask, withdraw
 from sidecar.cli.orderpage import listing, page, step, told
 from sidecar.cli.where import TOLD, add_where, asked

@@ -42,7 +42,7 @@ class Carrier:
         if self.clock.now() >= order.expires_at:
             return Next(OrderState.EXPIRED, "not sent: its time ran out on the way")
         try:
-            await self.recorder.before(order, OrderState.SENDING, "on its way")
+            await self.recorder.before(order, Next(OrderState.SENDING, "on its way", doubtful=True))
         except StoreError:
             return Next(OrderState.QUEUED, "not sent: the state file does not take it", hold=_AGAIN_SECONDS)
         if self.clock.now() >= order.expires_at:

@@ -15,11 +15,12 @@ from sidecar.orders.draft import OrderDraft
 from sidecar.orders.errors import EndedError, UnnumberedError, UnsupportedError
 from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.inquiries import Inquiries
+from sidecar.orders.intake import Taken
 from sidecar.orders.keys import HEADER, derived
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.order import Kind, Order, PriceGuard, new_order
 from sidecar.orders.outcome import Next
-from sidecar.orders.queue import OrderQueue, Taken
+from sidecar.orders.queue import OrderQueue
 from sidecar.orders.recorder import Recorder
 from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, OrderRefused
@@ -44,11 +45,17 @@ class OrderDesk(Inquiries):
         clock: Clock,
         rng: Random,
         fill_streams: Mapping[str, FillStreams] | None = None,
+        client_id_seconds: Mapping[str, float] | None = None,
     ) -> None:
-        """`fill_streams` as for `Inquiries`."""
+        """`fill_streams` as for `Inquiries`.
+
+        `client_id_seconds`: for how long an order's client id is a key where bots call the broker directly; never for
+        a broker that is not named.
+        """
         super().__init__(queues, ledger, bus=bus, clock=clock, fill_streams=fill_streams)
         self._bus = bus
         self._rng = rng
+        self._client_id_seconds = dict(client_id_seconds or {})
 
     async def give_up_strays(self) -> None:
         """Tell that nobody will carry the orders of brokers for which there is no queue any more. Raises StoreError.
@@ -227,8 +234,10 @@ class OrderDesk(Inquiries):
         Raises OrderError, StoreError.
         """
         queue = self._queues.get(broker)
-        if queue is not None:
-            await heed(queue, self._ledger, request)
+        if queue is None:
+            return
+        seconds = self._client_id_seconds.get(broker, 0)
+        await heed(queue, self._ledger, request, since=self._clock.now() - seconds if seconds else None)
 
     async def cancel(self, order_id: str, traceparent: bytes | None = None) -> Order:
         """Take an order back, or let a cancel follow it; returns what carries the cancel out. Raises OrderError."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from sidecar.brokers.profile import Intent
 from sidecar.orders.errors import ConflictError
-from sidecar.orders.keys import HEADER, derived
+from sidecar.orders.keys import HEADER, derived, may_be_known
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Kind, Order
 from sidecar.orders.queue import OrderQueue
@@ -23,11 +23,14 @@ _MOVES: Final = ("cancel_", "modify_", "replace_")
 """How the endpoints begin whose calls are about orders that the broker should have already."""
 
 
-async def heed(queue: OrderQueue, ledger: Ledger, request: Request) -> None:
+async def heed(queue: OrderQueue, ledger: Ledger, request: Request, *, since: float | None = None) -> None:
     """Let what waits agree with what the broker is about to be told, or refuse it. Raises OrderError, StoreError.
 
     What a bot cancels or changes is not sent afterwards: the broker will say that there is no such order, and that has
     to be true. An order that is carried already is not sent a second time.
+
+    `since`: where client ids count as keys, an order that was taken then or later (Unix seconds) is known by its own,
+    though it may have ended; None where an id may be used again as soon as the broker lets it.
     """
     intent = queue.profile.understand(request)
     name = intent.endpoint.name
@@ -41,24 +44,28 @@ async def heed(queue: OrderQueue, ledger: Ledger, request: Request) -> None:
         named = (queue.of_client_id(client_id) for client_id in own or queue.profile.named(request))
         await _withdraw(queue, [order for order in named if order is not None and lane.covers(order.lane)])
     elif KINDS.get(name) is Kind.ORDER:
-        carried = await _carried(queue, ledger, request, intent)
+        carried = await _carried(queue, ledger, request, intent, since)
         if carried is not None and queue.profile.lane(request).account == carried.lane.account:
             raise ConflictError(
-                f"not sent: the sidecar has taken this order already; GET /v1/orders/{carried.id} tells how far it "
-                f"is, and a new order needs a new id"
+                f"not sent: the sidecar has taken an order under this id already; GET /v1/orders/{carried.id} tells "
+                "how far it is, and a new order needs a new id"
             )
 
 
-async def _carried(queue: OrderQueue, ledger: Ledger, request: Request, intent: Intent) -> Order | None:
-    """The carried order that a placement repeats: an open one by its client id, or any by its key."""
+async def _carried(
+    queue: OrderQueue, ledger: Ledger, request: Request, intent: Intent, since: float | None
+) -> Order | None:
+    """The carried order that a placement repeats: an open or young enough one by its client id, or any by its key."""
     await queue.caught_up()
     if intent.client_id and (same := queue.of_client_id(intent.client_id)) is not None:
         return same
     key = derived(header(request.headers, HEADER))
-    if not key:
+    if key and (found := await ledger.select(Wanted(brokers=(queue.broker,), keys=(key,)))):
+        return found[0]
+    if since is None or not may_be_known(intent):
         return None
-    found = await ledger.select(Wanted(brokers=(queue.broker,), keys=(key,)))
-    return found[0] if found else None
+    same_id = await ledger.select(Wanted(brokers=(queue.broker,), client_ids=(intent.client_id,)))
+    return next((order for order in same_id if order.created_at >= since), None)
 
 
 async def _withdraw(queue: OrderQueue, orders: list[Order]) -> None:

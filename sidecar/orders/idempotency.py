@@ -19,7 +19,7 @@ from sidecar.brokers.profile import Intent, Profile
 from sidecar.calls.gateway import Gateway
 from sidecar.calls.model import Fate, Result
 from sidecar.clock import Clock
-from sidecar.orders.keys import HEADER, Kept, Keys
+from sidecar.orders.keys import HEADER, Kept, Keys, may_be_known
 from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, CallReplayed
 from sidecar.telemetry.state import BrokerReading
@@ -174,7 +174,7 @@ class IdempotentGateway:
         key = self._key_of(request)
         if key is None or self._keys is None:
             return False
-        return key.text in self._underway or await self._keys.find(key.text) is not None
+        return key.text in self._underway or await self._keys.find(key.text, key.seconds) is not None
 
     def _key_of(self, request: Request) -> _Key | None:
         """The key by which a request may be known: its header, or its client id where that counts as one."""
@@ -186,7 +186,7 @@ class IdempotentGateway:
         if not self._client_id_seconds or request.method in _READS:
             return None
         intent = self._profile.understand(request)
-        if not intent.client_id or intent.effect is not Effect.OPENS_RISK:
+        if not may_be_known(intent):
             return None
         return _Key(f"{_CLIENT_ID}{intent.client_id}", request, intent, self._client_id_seconds)
 
@@ -263,7 +263,7 @@ class IdempotentGateway:
         try:
             kept = await keys.reserve(call.key.text, call.fingerprint, call.key.seconds)
         except StoreError:
-            kept = await self._found(keys, call.key.text)
+            kept = await self._found(keys, call.key)
             if kept is None:
                 return self._unrecorded()
         if kept is not None:
@@ -290,10 +290,10 @@ class IdempotentGateway:
         return _Told(result, None)
 
     @staticmethod
-    async def _found(keys: Keys, key: str) -> Kept | None:
+    async def _found(keys: Keys, key: _Key) -> Kept | None:
         """A full disk can still be read."""
         try:
-            return await keys.find(key)
+            return await keys.find(key.text, key.seconds)
         except StoreError:
             return None
 

@@ -1,6 +1,5 @@
 """What became of the orders that the sidecar carries: asked for, waited for, followed."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +10,7 @@ from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.ledger import Ledger, Wanted
 from sidecar.orders.order import Change, Order
 from sidecar.orders.queue import OrderQueue
+from sidecar.orders.watchers import Watchers
 from sidecar.telemetry.events import Bus, OrderStateChanged
 from sidecar.words import OrderState
 
@@ -45,7 +45,7 @@ class Inquiries:
         self._fill_streams = dict(fill_streams or {})
         self._ledger = ledger
         self._clock = clock
-        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._watchers = Watchers(clock)
         bus.subscribe(OrderStateChanged, self._hear)
 
     async def account(self, order_id: str) -> Account:
@@ -82,16 +82,16 @@ class Inquiries:
         """
         ends = self._clock.monotonic() + seconds
         pause = _FIRST_LOOK_SECONDS
-        with _Watch(self._watchers, order_id) as changed:
+        with self._watchers.watch(order_id) as watch:
             while True:
-                changed.clear()
+                watch.clear()
                 account = await self.account(order_id)
                 left = ends - self._clock.monotonic()
                 state = account.order.state
                 if state.final or left <= 0 or not (state.open or final):
                     return account
                 working = state is OrderState.WORKING
-                await self._heard(changed, min(left, pause) if working else left)
+                await watch.heard(min(left, pause) if working else left)
                 if working:
                     pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
                     await self.look_again(order_id)
@@ -103,47 +103,20 @@ class Inquiries:
 
         Raises as `account` does.
         """
-        with _Watch(self._watchers, order_id) as changed:
+        with self._watchers.watch(order_id) as watch:
             while True:
-                changed.clear()
+                watch.clear()
                 account = await self.account(order_id)
                 yield account
                 if account.order.state.final:
                     return
-                await self._heard(changed, HEARTBEAT_SECONDS)
+                await watch.heard(HEARTBEAT_SECONDS)
                 if account.order.state is OrderState.WORKING:
                     await self.look_again(order_id)
 
-    async def _heard(self, changed: asyncio.Event, seconds: float) -> None:
-        timer = self._clock.call_later(seconds, changed.set)
-        try:
-            await changed.wait()
-        finally:
-            timer.cancel()
-
     def _hear(self, event: OrderStateChanged) -> None:
-        for watcher in self._watchers.get(event.order, ()):
-            watcher.set()
+        self._watchers.tell(event.order)
 
     def _open(self, order_id: str) -> Order | None:
         found = (queue.find(order_id) for queue in self._queues.values())
         return next((order for order in found if order is not None), None)
-
-
-class _Watch:
-    """Hears of an order's changes while it is entered."""
-
-    def __init__(self, watchers: dict[str, set[asyncio.Event]], order_id: str) -> None:
-        self._watchers = watchers
-        self._order_id = order_id
-        self._changed = asyncio.Event()
-
-    def __enter__(self) -> asyncio.Event:
-        self._watchers.setdefault(self._order_id, set()).add(self._changed)
-        return self._changed
-
-    def __exit__(self, *_: object) -> None:
-        others = self._watchers[self._order_id]
-        others.discard(self._changed)
-        if not others:
-            del self._watchers[self._order_id]

@@ -5,12 +5,13 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from sidecar.brokers.profile import Intent
 from sidecar.calls.latesigning import client_id_of_key
 from sidecar.calls.model import Fate, Result
 from sidecar.clock import Clock
 from sidecar.store import Store
 from sidecar.wire import Answer
-from sidecar.words import Outcome, RefusalKind, Why
+from sidecar.words import Effect, Outcome, RefusalKind, Why
 
 HEADER: Final = b"idempotency-key"
 SWEPT_AT_ONCE: Final = 100
@@ -34,6 +35,11 @@ UPDATE idempotency SET status = ?, reason = ?, headers = ?, body = ?, fate = ? W
 def derived(key: bytes | None) -> str:
     """What is kept of an order's key: the client id that it stands for; empty without a key."""
     return "" if key is None else client_id_of_key(key.strip())
+
+
+def may_be_known(intent: Intent) -> bool:
+    """Whether a call's client id may count as a key: an order's that opens risk, since no other must be kept back."""
+    return bool(intent.client_id) and intent.effect is Effect.OPENS_RISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,7 @@ class Keys:
         `seconds`: how young a known key must be to count, where that is less than all.
         """
         now = self._clock.now()
-        oldest = now - self._seconds
-        youth = oldest if seconds is None else max(oldest, now - seconds)
+        oldest, youth = self._ages(seconds)
 
         def work(connection: sqlite3.Connection) -> Any:
             connection.execute(_SWEEP, (oldest, SWEPT_AT_ONCE))
@@ -73,12 +78,12 @@ class Keys:
 
         return _kept(await self._store.write(work))
 
-    async def find(self, key: str) -> Kept | None:
-        """What is kept of a key; needs no room on the disk."""
-        oldest = self._clock.now() - self._seconds
+    async def find(self, key: str, seconds: float | None = None) -> Kept | None:
+        """What is kept of a key, `seconds` as for `reserve`; needs no room on the disk."""
+        _, youth = self._ages(seconds)
 
         def work(connection: sqlite3.Connection) -> Any:
-            return connection.execute(_FIND, (self._broker, key, oldest)).fetchone()
+            return connection.execute(_FIND, (self._broker, key, youth)).fetchone()
 
         return _kept(await self._store.read(work))
 
@@ -100,6 +105,12 @@ class Keys:
             connection.execute("DELETE FROM idempotency WHERE broker = ? AND key = ?", (self._broker, key))
 
         await self._store.write(work)
+
+    def _ages(self, seconds: float | None) -> tuple[float, float]:
+        """Since when a key is kept, and since when a known one counts, in Unix seconds."""
+        now = self._clock.now()
+        oldest = now - self._seconds
+        return oldest, oldest if seconds is None else max(oldest, now - seconds)
 
 
 def _kept(row: Any) -> Kept | None:

@@ -1,12 +1,13 @@
 """The orders that the sidecar carries, as the state file has them."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sidecar.clock import Clock
 from sidecar.orders.order import COLUMNS, Change, Order, answer_text, filled_text, from_row, intent_text
+from sidecar.orders.sql import marks, newest
 from sidecar.store import Store
 from sidecar.words import OrderState
 
@@ -26,15 +27,9 @@ answer = ?, filled = ? WHERE id = ?
 _KNOWN: Final = "broker = ? AND (client_id = ? OR idempotency_key = ?) ORDER BY client_id = ? DESC"
 _LOG: Final = "INSERT INTO order_changes (order_id, at, state, reason) VALUES (?, ?, ?, ?)"
 _SELECT: Final = f"SELECT {COLUMNS} FROM orders"  # noqa: S608 - likewise
-
-
-def _marks(items: Collection[object]) -> str:
-    return ", ".join("?" * len(items))
-
-
 _SWEEP: Final = f"""
 DELETE FROM orders WHERE seq IN (
-  SELECT seq FROM orders WHERE updated_at < ? AND state IN ({_marks(FINAL_STATES)}) ORDER BY updated_at LIMIT ?
+  SELECT seq FROM orders WHERE updated_at < ? AND state IN ({marks(FINAL_STATES)}) ORDER BY updated_at LIMIT ?
 )
 """  # noqa: S608 - question marks alone
 
@@ -102,12 +97,12 @@ class Ledger:
 
     async def open_orders(self, broker: str) -> list[Order]:
         """What a restart has to go on with, in the order of acceptance."""
-        query = f"{_SELECT} WHERE broker = ? AND state IN ({_marks(OPEN_STATES)}) ORDER BY seq"
+        query = f"{_SELECT} WHERE broker = ? AND state IN ({marks(OPEN_STATES)}) ORDER BY seq"
         return await self._read(query, (broker, *OPEN_STATES))
 
     async def strays(self, brokers: Sequence[str]) -> list[Order]:
         """What earlier runs left open for other brokers than these."""
-        query = f"{_SELECT} WHERE broker NOT IN ({_marks(brokers)}) AND state IN ({_marks(OPEN_STATES)}) ORDER BY seq"
+        query = f"{_SELECT} WHERE broker NOT IN ({marks(brokers)}) AND state IN ({marks(OPEN_STATES)}) ORDER BY seq"
         return await self._read(query, (*brokers, *OPEN_STATES))
 
     async def working(self, broker: str) -> int:
@@ -135,19 +130,13 @@ class Ledger:
 
     async def select(self, wanted: Wanted) -> list[Order]:
         """The newest orders of a kind."""
-        conditions, values = ["1"], list[object]()
-        columns = {
+        allowed = {
             "broker": wanted.brokers,
             "state": wanted.states,
             "client_id": wanted.client_ids,
             "idempotency_key": wanted.keys,
         }
-        for column, allowed in columns.items():
-            if allowed:
-                conditions.append(f"{column} IN ({_marks(allowed)})")
-                values += allowed
-        query = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
-        return await self._read(query, (*values, wanted.most))
+        return await self._read(*newest(_SELECT, allowed, wanted.most))
 
     async def _read(self, query: str, values: tuple[object, ...]) -> list[Order]:
         def work(connection: sqlite3.Connection) -> list[Any]:

@@ -25,37 +25,33 @@ class Recorder:
         self._clock = clock
         self.counts: Counter[OrderState] = Counter()
 
-    async def first(self, order: Order) -> Order | None:
-        """Write a new order down; where its client id is known, that one's order. Raises StoreError."""
+    async def first(self, order: Order, state: OrderState, reason: str) -> Order | None:
+        """Write a new order down, in the state that it has at once; where its client id is known, that one's order.
+
+        Raises StoreError.
+        """
+        order.state, order.reason, order.updated_at = state, reason, self._clock.now()
         known = await self._ledger.accept(order)
         if known is None:
             self._count(None, OrderState.ACCEPTED)
             self._tell(order, None, OrderState.ACCEPTED, "")
-            self._enter(order, OrderState.ACCEPTED)
+            self._changed(order, OrderState.ACCEPTED)
         return known
 
     def found(self, order: Order) -> None:
         """An order was found in the state file at the start."""
         self._count(None, order.state)
 
-    async def before(self, order: Order, state: OrderState, reason: str) -> None:
-        """Enter a state once it is on the disk. Raises StoreError; the order is as before then."""
-        now = self._clock.now()
-        may = state is OrderState.SENDING
-        step = replace(order, state=state, reason=reason, updated_at=now, may_have_been_executed=may)
-        await self._ledger.change(step)
-        was, order.state, order.reason, order.updated_at = order.state, state, reason, now
-        order.may_have_been_executed = may
-        self._enter(order, was)
+    async def before(self, order: Order, step: Next) -> None:
+        """Enter a step once it is on the disk. Raises StoreError; the order is as before then."""
+        now, written = self._clock.now(), replace(order)
+        _take(written, step, now)
+        await self._ledger.change(written)
+        self._enter(order, step, now)
 
     def enter(self, order: Order, step: Next) -> None:
-        """Enter a state that is a fact, whatever the disk says; `save` follows."""
-        was, order.state, order.reason, order.updated_at = order.state, step.state, step.reason, self._clock.now()
-        order.broker_order_id = step.broker_order_id or order.broker_order_id
-        order.answer = step.answer or order.answer
-        order.filled = order.filled if step.filled is None else step.filled
-        order.may_have_been_executed = step.doubtful
-        self._enter(order, was)
+        """Enter a step that is a fact, whatever the disk says; `save` follows."""
+        self._enter(order, step, self._clock.now())
 
     async def save(self, order: Order) -> None:
         """Write an order's state down; a disk that is full is tried until it has room. Ends when the store is closed.
@@ -77,7 +73,12 @@ class Recorder:
         self.enter(order, step)
         await self.save(order)
 
-    def _enter(self, order: Order, was: OrderState) -> None:
+    def _enter(self, order: Order, step: Next, now: float) -> None:
+        was = order.state
+        _take(order, step, now)
+        self._changed(order, was)
+
+    def _changed(self, order: Order, was: OrderState) -> None:
         self._count(was, order.state)
         self._tell(order, was, order.state, order.reason)
 
@@ -94,3 +95,11 @@ class Recorder:
             self.counts[was] -= 1
         if not state.final:
             self.counts[state] += 1
+
+
+def _take(order: Order, step: Next, now: float) -> None:
+    order.state, order.reason, order.updated_at = step.state, step.reason, now
+    order.broker_order_id = step.broker_order_id or order.broker_order_id
+    order.answer = step.answer or order.answer
+    order.filled = order.filled if step.filled is None else step.filled
+    order.may_have_been_executed = step.doubtful

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sidecar.api.operations import AllStatistics, OperationList, OperationView, Statistics
+from sidecar.api.operation_views import AllStatistics, OperationList, OperationView, Statistics
 from sidecar.cli import main
 from sidecar.words import OperationState, OperationType
 from tests.cli.test_orders import Sidecar, serving

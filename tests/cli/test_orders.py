@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.api.orders import ChangeView, Orders, OrderView
+from sidecar.api.order_views import ChangeView, Orders, OrderView
 from sidecar.cli import main
 from sidecar.words import OrderState
 

@@ -26,7 +26,10 @@ def keys(folder: Path) -> dict[str, str]:
 
 
 def carrying(folder: Path, binance: Simulated, oanda: Simulated, **settings: Any) -> Sidecar:
-    """Start one; `small` is Binance once more, with a queue for one order. `settings` are those of each broker."""
+    """Start one. `small` is Binance once more, with a queue for one order, and client ids count as keys there.
+
+    `settings` are those of each broker.
+    """
     folder.mkdir(parents=True)
     files = keys(folder)
     usual = QUICK | settings
@@ -34,7 +37,7 @@ def carrying(folder: Path, binance: Simulated, oanda: Simulated, **settings: Any
     usdm = {"profile": "binance-usdm", "base_url": binance.url, "credentials": hmac, **usual}
     brokers: Mapping[str, Mapping[str, Any]] = {
         "binance": usdm,
-        "small": usdm | {"queue": {"size": 1}},
+        "small": usdm | {"queue": {"size": 1}, "client_id_seconds": 600},
         "oanda": {"profile": "oanda", "base_url": oanda.url, "credentials": {"token_file": files["token"]}, **usual},
     }
     state = {"path": str(folder / "state.db"), "recovery_seconds": 30}

@@ -8,8 +8,6 @@ import pytest
 from tests.e2e.night import Night, spent
 from tests.e2e.stack import QUICK, Sidecar, Simulated
 
-_TOLD = pytest.StashKey[list[str]]()
-
 
 @pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -65,19 +63,7 @@ def sidecar(_sidecar: Sidecar) -> Sidecar:
 
 
 @pytest.fixture(scope="module")
-def night(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated
-) -> Iterator[Night]:
+def night(tmp_path_factory: pytest.TempPathFactory, _binance: Simulated, _oanda: Simulated) -> Iterator[Night]:
     """A night on which three bots had trouble; of a module, because it takes long."""
     with spent(tmp_path_factory.mktemp("night"), _binance, _oanda) as night:
-        request.config.stash[_TOLD] = night.sinks.table()
         yield night
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show who was told of what, and how often."""
-    told = config.stash.get(_TOLD, [])
-    if told:
-        terminalreporter.section("who was told what in the night")
-        for line in told:
-            terminalreporter.write_line(line)

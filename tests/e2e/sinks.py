@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from tests.alerting.mail import mailbox
 
+TOLD: Final = "who was told what in the night"
 CHATS: Final = ("slack", "telegram", "webhook", "email")
 ANSWERS: Final = {
     "slack": (200, b"ok"),

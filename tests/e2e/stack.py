@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ ACCOUNT = "101-001-1234567-001"
 
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _ROOT = Path(__file__).parents[2]
+_PORTS = (10_000 + (os.getpid() * 997 + number) % 20_000 for number in count())
+"""Below those that systems give to connections; each process begins elsewhere."""
 
 
 class Child:
@@ -260,8 +263,15 @@ class Sidecar:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that nobody listens on now, and that nobody is given meanwhile."""
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,10 +1,12 @@
 """From a broker's fault to the right phones, once, and once more when it is over: with real servers."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sidecar.alerting.types import TYPES
 from tests.e2e.night import Night
-from tests.e2e.sinks import CHATS
+from tests.e2e.sinks import CHATS, TOLD
 from tests.e2e.stack import fetch
 
 pytestmark = pytest.mark.e2e
@@ -112,6 +114,8 @@ def test_a_message_says_what_to_do_and_where_to_read_on_whoever_told_it(night: N
     assert "/d/sidecar-broker?var-bot=steady&var-broker=oanda|Dashboard>" in text.replace("&amp;", "&")
 
 
-def test_all_chats_are_told_the_same(night: Night) -> None:
+def test_all_chats_are_told_the_same(night: Night, record_property: Callable[[str, object], None]) -> None:
+    for line in night.sinks.table():
+        record_property(TOLD, line)
     counts = {channel: len(night.sinks.titles(channel)) for channel in CHATS}
     assert len(set(counts.values())) == 1, counts

@@ -82,6 +82,18 @@ def test_the_same_client_id_for_another_order_is_refused(orders: Orders, binance
     assert binance.executions(client_id) == 1
 
 
+def test_an_order_that_was_carried_is_not_sent_again_directly_where_client_ids_count_as_keys(
+    carrier: Sidecar, orders: Orders, binance: Simulated, client_id: str
+) -> None:
+    order = orders.place(**binance_order(client_id, broker="small"), wait=10)
+    assert order.state == "filled"
+    query = f"symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.010&newClientOrderId={client_id}"
+    told = call(carrier, f"/small/fapi/v1/order?{query}", method="POST")
+    assert (told.status, told.headers["Sidecar-Fate"].split("; ")[:2]) == (422, ["fatal", "attempts=0"])
+    assert f"/v1/orders/{order.id}" in told.json["msg"]
+    assert binance.executions(client_id) == 1
+
+
 def test_a_ccxt_bot_that_prefers_not_to_wait_is_told_at_once_and_can_ask(
     carrier: Sidecar, orders: Orders, binance: Simulated, client_id: str
 ) -> None:

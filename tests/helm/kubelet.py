@@ -32,20 +32,15 @@ ROOT = Path(__file__).parents[2]
 class Container:
     """A running container."""
 
-    def __init__(self, spec: Object, pod: "Pod", entry: Sequence[str]) -> None:
+    def __init__(self, spec: Object, pod: "Pod") -> None:
         self.name: str = spec["name"]
         self._spec = spec
         self._pod = pod
         self._log = pod.folder / f"{self.name}.log"
-        told = [pod.here(word) for word in [*spec.get("command", []), *spec.get("args", [])]]
-        command = told if "command" in spec else [*entry, *told]
+        command, environment = pod.launched(spec)
         with self._log.open("wb") as sink:
             self.process = subprocess.Popen(  # noqa: S603 - our own commands
-                command,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **pod.environment(spec)},
-                cwd=pod.folder,
+                command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=pod.folder
             )
 
     @property
@@ -79,7 +74,7 @@ class Pod:
         self,
         objects: list[Object],
         folder: Path,
-        commands: Commands,
+        commands: Commands | None = None,
         secrets: Mapping[str, Mapping[str, str]] | None = None,
         *,
         template: Object | None = None,
@@ -92,7 +87,7 @@ class Pod:
         self.folder = folder
         self._objects = objects
         self._template = template or chart.pod(objects)
-        self._commands = commands
+        self._commands = commands or {}
         self._secrets = secrets or {}
         self._places = places or {}
         self._mounts: dict[str, Path] = {}
@@ -156,6 +151,12 @@ class Pod:
             text = re.sub(rf"(?<![\w./-]){re.escape(path)}(?=/|\b)", str(self._mounts[path]), text)
         return text
 
+    def launched(self, spec: Object) -> tuple[list[str], dict[str, str]]:
+        """What starts a container, and its whole environment."""
+        told = [self.here(word) for word in [*spec.get("command", []), *spec.get("args", [])]]
+        command = told if "command" in spec else [*self._commands.get(spec["name"], SIDECAR), *told]
+        return command, {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **self.environment(spec)}
+
     def environment(self, spec: Object) -> dict[str, str]:
         """A container's environment."""
         known: dict[str, str] = {}
@@ -164,7 +165,7 @@ class Pod:
         return {name: self.here(value) for name, value in known.items()}
 
     def _start(self, spec: Object) -> Container:
-        container = Container(spec, self, self._commands.get(spec["name"], SIDECAR))
+        container = Container(spec, self)
         self.running.append(container)
         return container
 

@@ -1,6 +1,6 @@
 """Judges the rendered chart and the Dockerfiles by checkov: `make posture`. Each finding is explained here, or a fault.
 
-Not among the tests, because checkov brings a hundred packages.
+A program of its own, because checkov and its hundred packages live in another environment than the tests.
 """
 
 import json

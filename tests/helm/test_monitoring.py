@@ -99,8 +99,8 @@ def test_the_rules_know_whose_series_they_are(cluster: Cluster) -> None:
     cluster.prometheus.until('absent(ALERTS{alertname="SidecarAbsent"})')
 
 
-def test_helm_test_asks_the_service_and_prometheus_and_finds_all_well(cluster: Cluster, tmp_path: Path) -> None:
-    status, told = cluster.test(tmp_path)
+def test_helm_test_asks_the_service_and_prometheus_and_finds_all_well(cluster: Cluster, place: Path) -> None:
+    status, told = cluster.test(place)
     alerts = [rule for one in cluster.objects if one["kind"] == "PrometheusRule" for rule in _alerts(one)]
     port = chart.sidecar(cluster.objects)["ports"][0]["containerPort"]
     assert "ok    socket: it takes calls at its socket" in told
@@ -113,10 +113,10 @@ def test_helm_test_asks_the_service_and_prometheus_and_finds_all_well(cluster: C
     assert status == 0
 
 
-def test_helm_test_tells_what_is_not_well(cluster: Cluster, tmp_path: Path) -> None:
+def test_helm_test_tells_what_is_not_well(cluster: Cluster, place: Path) -> None:
     nobody = example("ccxt-bot", "binance", f"http://127.0.0.1:{free_port()}", retry={"attempts": 1})
     other = replace(cluster, objects=chart.render(nobody, ASKED, {"bot": {"name": "another"}}))
-    status, told = other.test(tmp_path, wait_seconds=0)
+    status, told = other.test(place, wait_seconds=0)
     assert "FAIL  broker binance: GET /fapi/v1/ping: transient;" in told
     assert "FAIL  scrape: <urlopen error " in told
     assert "FAIL  prometheus: Prometheus knows none; see monitoring.additionalLabels" in told

@@ -52,10 +52,10 @@ def oanda(tmp_path: Path) -> Iterator[Simulated]:
     simulated.child.stop()
 
 
-def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(binance: Simulated, tmp_path: Path) -> None:
+def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(binance: Simulated, place: Path) -> None:
     objects = chart.render(example("ccxt-bot", "binance", binance.url))
     command = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/ccxt_bot.py")]}
-    with Pod(objects, tmp_path / "pod", command, {"binance": {"key": KEY, "secret": SECRET}}) as pod:
+    with Pod(objects, place / "pod", command, {"binance": {"key": KEY, "secret": SECRET}}) as pod:
         trades(pod["bot"], "withdrawn", 3)
         assert pod["broker-sidecar"].probe("readinessProbe")
         assert pod["broker-sidecar"].probe("livenessProbe")
@@ -69,11 +69,11 @@ def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(bina
     assert {step["fate"].partition(";")[0] for step in steps(bot) if "fate" in step} == {"ok"}
 
 
-def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simulated, tmp_path: Path) -> None:
+def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simulated, place: Path) -> None:
     objects = chart.render(example("oanda-bot", "oanda", oanda.url))
     command = {"bot": [sys.executable, str(EXAMPLES / "oanda-bot/oanda_bot.py")]}
     secrets = {"oanda": {"token": TOKEN}, "sidecar-token": {"token": "a-token-of-the-pods-own"}}
-    with Pod(objects, tmp_path / "pod", command, secrets) as pod:
+    with Pod(objects, place / "pod", command, secrets) as pod:
         trades(pod["bot"], "executed", 4)
         assert pod.delete() == {"broker-sidecar": 0, "bot": 0}
 

@@ -15,8 +15,9 @@ from sidecar.health.prober import Prober
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.draft import OrderDraft
 from sidecar.orders.inquiries import Account
+from sidecar.orders.intake import Taken
 from sidecar.orders.ledger import Ledger
-from sidecar.orders.queue import OrderQueue, Taken
+from sidecar.orders.queue import OrderQueue
 from sidecar.store import StoreFullError
 from sidecar.telemetry.events import Event, OrderStateChanged
 from sidecar.wire import Answer, Request
@@ -199,7 +200,14 @@ class Shop:
                 clock=self.clock,
                 rng=bench.gateway._rng,
             )
-            self.desk = OrderDesk({"binance": self.queue}, ledger, bus=bus, clock=self.clock, rng=bench.gateway._rng)
+            self.desk = OrderDesk(
+                {"binance": self.queue},
+                ledger,
+                bus=bus,
+                clock=self.clock,
+                rng=bench.gateway._rng,
+                client_id_seconds={"binance": settings.client_id_seconds},
+            )
             self.store.full = self.full_at_start
             await self.queue.restore()
             await self.queue.recover(recovery)
@@ -252,6 +260,21 @@ class Shop:
         """What was told of an order."""
         changes = (event for event in self.told if isinstance(event, OrderStateChanged))
         return [event.to_state for event in changes if event.client_id == client_id and event.kind == "order"]
+
+
+async def away(shop: Shop) -> None:
+    """Let it be known that the broker is away, so that orders wait."""
+    shop.broker.away = True
+    for _ in range(3):
+        await shop.bench.gateway.run(cancelling("nobody"), deadline_seconds=0.9)
+    await shop.clock.sleep(5)
+    assert not shop.bench.gateway.can_trade
+
+
+async def back(shop: Shop) -> None:
+    """The broker is there again, and that has been seen."""
+    shop.broker.away = False
+    await shop.clock.sleep(120)
 
 
 def proxied(client_id: str = "c1", **parameters: str) -> Request:

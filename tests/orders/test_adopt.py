@@ -7,8 +7,7 @@ import pytest
 from sidecar.config.model import Queue
 from sidecar.orders.errors import QueueFullError
 from sidecar.words import OrderState
-from tests.orders.carrying import Shop
-from tests.orders.test_taking_back import away, back
+from tests.orders.carrying import Shop, away, back
 
 DEADLINE = 10.0
 

@@ -387,6 +387,20 @@ def test_a_client_id_may_be_used_again_once_its_time_is_over(tmp_path: Path) -> 
     assert desk.sent == 2
 
 
+def test_on_a_full_disk_a_new_order_under_an_old_client_id_is_not_answered_with_the_old_ones_fill(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, [FILLED], client_id_seconds=60)
+    desk.once(order(newClientOrderId="mine"))
+    desk.clock.advance(61)
+
+    async def life() -> Result:
+        desk.store.full = True
+        return await desk.send(order(newClientOrderId="mine"))
+
+    assert desk.run(life).answer.status == 507
+
+
 def test_cancels_and_orders_without_a_client_id_are_no_concern_of_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path, [FILLED], client_id_seconds=60)
     desk.run(lambda: twice(desk, CANCEL, CANCEL))

@@ -15,8 +15,7 @@ from sidecar.orders.ledger import Ledger
 from sidecar.wire import Answer, Request
 from sidecar.words import OrderState
 from tests.calls.scripted import answer
-from tests.orders.carrying import BookBroker, Shop
-from tests.orders.test_taking_back import away
+from tests.orders.carrying import BookBroker, Shop, away
 
 LONG, SHORT = "1.5", "-2"
 

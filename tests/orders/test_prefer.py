@@ -15,8 +15,7 @@ from sidecar.orders.draft import OrderDraft
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
 from sidecar.wire import Answer, Headers, Request, header
-from tests.orders.carrying import Shop, proxied
-from tests.orders.test_taking_back import away, back
+from tests.orders.carrying import Shop, away, back, proxied
 
 T = TypeVar("T")
 ASYNC = ((b"Prefer", b"respond-async"),)
@@ -27,7 +26,7 @@ class Door:
     """The proxy before a shop."""
 
     def __init__(self, folder: Path, fates: tuple[str, ...] = (), *, client_id_seconds: float = 0) -> None:
-        self.shop = Shop(folder, fates)
+        self.shop = Shop(folder, fates, client_id_seconds=client_id_seconds)
         self.client_id_seconds = client_id_seconds
 
     def run(self, life: Callable[[], Awaitable[T]]) -> T:
@@ -155,6 +154,64 @@ def test_a_client_id_that_counts_as_a_key_holds_for_an_order_that_is_carried_lat
 
     door.run(life)
     assert door.shop.broker.executions == ["c1"]
+
+
+@pytest.mark.parametrize("neutral", [True, False])
+def test_a_client_id_that_counts_as_a_key_holds_for_an_order_that_was_carried_before(
+    tmp_path: Path, *, neutral: bool
+) -> None:
+    door = Door(tmp_path, client_id_seconds=600)
+
+    async def life() -> Outgoing:
+        if neutral:
+            await door.shop.place("c1")
+        else:
+            await door.send(proxied(), *ASYNC)
+        await door.shop.clock.sleep(500)
+        return await door.send(proxied())
+
+    outgoing = door.run(life)
+    assert door.shop.broker.executions == ["c1"]
+    assert (outgoing.answer.status, fate(outgoing)) == (422, "fatal; attempts=0; why=bad_request; from=sidecar")
+    assert b"/v1/orders/" in outgoing.answer.body
+
+
+@pytest.mark.parametrize("seconds", [0, 400])
+def test_the_client_id_of_a_carried_order_that_has_ended_may_be_used_again_once_it_counts_no_more(
+    tmp_path: Path, seconds: float
+) -> None:
+    door = Door(tmp_path, client_id_seconds=seconds)
+
+    async def life() -> None:
+        await door.send(proxied(), *ASYNC)
+        await door.shop.clock.sleep(500)
+        await door.send(proxied())
+
+    door.run(life)
+    assert door.shop.broker.executions == ["c1", "c1"]
+
+
+def test_what_reduces_risk_is_not_kept_back_by_a_client_id(tmp_path: Path) -> None:
+    door = Door(tmp_path, client_id_seconds=600)
+
+    async def life() -> None:
+        await door.send(proxied(), *ASYNC)
+        await door.shop.clock.sleep(10)
+        await door.send(proxied(side="SELL", reduceOnly="true"))
+
+    door.run(life)
+    assert door.shop.broker.executions == ["c1", "c1"]
+
+
+def test_an_order_is_carried_whose_client_id_was_sent_before_and_counts_no_more(tmp_path: Path) -> None:
+    door = Door(tmp_path, client_id_seconds=60)
+
+    async def life() -> Outgoing:
+        await door.send(proxied())
+        await door.shop.clock.sleep(100)
+        return await door.send(proxied(), *ASYNC)
+
+    assert door.run(life).answer.status == 202
 
 
 def test_an_order_that_waits_is_not_sent_a_second_time_by_its_impatient_bot(tmp_path: Path) -> None:

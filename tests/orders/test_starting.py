@@ -8,8 +8,7 @@ import pytest
 
 from sidecar.wire import Request
 from sidecar.words import OrderState
-from tests.orders.carrying import Shop
-from tests.orders.test_taking_back import away
+from tests.orders.carrying import Shop, away
 
 
 def test_a_full_disk_does_not_keep_a_start_from_asking_what_became_of_its_orders(tmp_path: Path) -> None:
@@ -139,3 +138,90 @@ def test_whoever_follows_a_working_order_hears_of_its_end(tmp_path: Path) -> Non
         return [account.order.state async for account in shop.desk.follow(taken.order.id)]
 
     assert shop.run(life)[-1] is OrderState.FILLED
+
+
+def test_an_order_that_waits_survives_a_crash_and_is_sent_by_the_next_process(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    async def first() -> str:
+        await away(shop)
+        return (await shop.place()).order.id
+
+    async def second() -> OrderState:
+        shop.broker.away = False
+        return (await shop.desk.wait(order_id, 100, final=False)).order.state
+
+    order_id = shop.run(first, crash=True)
+    assert shop.run(second) is OrderState.FILLED
+    assert shop.broker.executions == ["c1"]
+
+
+@pytest.mark.parametrize("executed", [True, False])
+def test_what_was_being_sent_at_a_crash_is_looked_up_before_anything_else_and_never_sent_again(
+    tmp_path: Path, executed: bool
+) -> None:
+    shop = Shop(tmp_path, ["lost and done" if executed else "lost"], takes=5)
+
+    async def first() -> str:
+        taken = await shop.place()
+        await shop.clock.sleep(1)
+        return taken.order.id
+
+    async def second() -> OrderState:
+        return (await shop.desk.account(order_id)).order.state
+
+    order_id = shop.run(first, crash=True)
+    assert shop.on_disk("c1") == "sending"
+    shop.broker.takes = 0.1
+    assert shop.run(second) is (OrderState.FILLED if executed else OrderState.IN_DOUBT)
+    assert shop.broker.placements("c1") == 1
+
+
+def test_a_start_waits_no_longer_for_orders_in_doubt_than_it_was_told_to(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, ["lost"], takes=5)
+
+    async def first() -> None:
+        await shop.place()
+        await shop.clock.sleep(1)
+
+    shop.run(first, crash=True)
+    began = shop.clock.monotonic()
+
+    async def second() -> float:
+        return shop.clock.monotonic() - began
+
+    assert shop.run(second, recovery=10) == pytest.approx(10, abs=0.5)
+
+
+def test_an_order_whose_time_ran_out_while_the_sidecar_was_down_is_not_sent(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    async def first() -> str:
+        await away(shop)
+        return (await shop.place(ttl_seconds=100)).order.id
+
+    async def second() -> OrderState:
+        return (await shop.desk.wait(order_id, 100, final=False)).order.state
+
+    order_id = shop.run(first, crash=True)
+    shop.clock.advance(101)
+    shop.broker.away = False
+    assert shop.run(second) is OrderState.EXPIRED
+    assert shop.broker.placements("c1") == 0
+
+
+def test_what_is_under_way_when_the_sidecar_stops_is_in_doubt_and_found_by_the_next(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, ["done"], takes=5)
+
+    async def first() -> str:
+        taken = await shop.place()
+        await shop.clock.sleep(1)
+        return taken.order.id
+
+    async def second() -> OrderState:
+        return (await shop.desk.account(order_id)).order.state
+
+    order_id = shop.run(first)
+    assert shop.on_disk("c1") == "in_doubt"
+    assert shop.run(second) is OrderState.FILLED
+    assert shop.broker.executions == ["c1"]

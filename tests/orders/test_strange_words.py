@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.api.orders import view
+from sidecar.api.order_views import view
 from sidecar.wire import Answer
 from tests.orders.carrying import Shop
 

@@ -1,66 +1,31 @@
-"""Where operations are asked for, told of and undone: one runner for each that is under way."""
+"""Where operations are asked for, undone and moved: one runner for each that is under way."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from random import Random
 from typing import Final
-
-from pydantic import ValidationError
 
 from sidecar.clock import Clock
 from sidecar.config.model import Operations
 from sidecar.orders.desk import OrderDesk
-from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import UnknownOrderError, UnsupportedError
-from sidecar.orders.ledger import Wanted
-from sidecar.orders.operations.draft import (
-    MOST_ORDERS,
-    AnyDraft,
-    BracketChange,
-    BracketDraft,
-    BulkCancelDraft,
-    ModificationDraft,
-)
-from sidecar.orders.operations.errors import (
-    ClosingError,
-    RefusedError,
-    SettledError,
-    TooManyError,
-    TwiceError,
-    UnknownOperationError,
-    UnwrittenError,
-)
+from sidecar.orders.operations.draft import AnyDraft, BracketChange
+from sidecar.orders.operations.errors import ClosingError, SettledError, TooManyError, TwiceError, UnwrittenError
 from sidecar.orders.operations.hands import Hands
-from sidecar.orders.operations.journal import Count, Journal, Sought, Step
-from sidecar.orders.operations.kinds import GROUPED, grouped, needed, settled
-from sidecar.orders.operations.model import UNDO, Leg, Native, Operation, Record, Role
-from sidecar.orders.operations.moves import Shift
+from sidecar.orders.operations.inquiries import OperationInquiries
+from sidecar.orders.operations.intake import Intake
+from sidecar.orders.operations.journal import Journal, Sought
+from sidecar.orders.operations.model import Operation, Record
 from sidecar.orders.operations.runner import Runner
 from sidecar.orders.operations.tracing import begun
-from sidecar.orders.order import Kind, Order
 from sidecar.store import StoreError
 from sidecar.telemetry.context import new_span_id, parse_traceparent, traceparent_of
 from sidecar.telemetry.events import FILLS, Bus, OperationChanged, OrderStateChanged, StreamClosed
-from sidecar.telemetry.state import OperationsReading
-from sidecar.words import OperationState, OperationType, OrderState, OrderType
+from sidecar.words import OperationState, OperationType
 
 _ID_BITS: Final = 80
-_OPEN_ORDERS: Final = tuple(state for state in OrderState if not state.final)
-_UNDER_WAY: Final = tuple(state for state in OperationState if not state.final)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """All that is known of one operation."""
-
-    operation: Operation
-    steps: tuple[Step, ...] = ()
-
-
-class OperationEngine:
+class OperationEngine(OperationInquiries):
     """Carries out operations through the order desk, and never acts but by a step that is on the disk."""
 
     def __init__(
@@ -75,19 +40,15 @@ class OperationEngine:
         rng: Random,
     ) -> None:
         """`brokers`: those whose orders the desk takes."""
-        self._desk = desk
-        self._journal = journal
+        super().__init__(journal, brokers, clock)
         self._policy = policy
-        self._brokers = tuple(brokers)
         self._bus = bus
-        self._clock = clock
         self._rng = rng
         self._hands = Hands(desk, clock)
-        self._runners: dict[str, Runner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._owners: dict[str, str] = {}
         """Operation ids by the ids of the orders, and the cancels, that belong to them."""
-        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._intake = Intake(desk, self._owners)
         self._stopping = False
         bus.subscribe(OrderStateChanged, self._hear)
         bus.subscribe(StreamClosed, self._no_longer_told)
@@ -103,25 +64,19 @@ class OperationEngine:
         for runner in runners:
             self._begin(runner)
         looks = [asyncio.create_task(runner.looked.wait()) for runner in runners]
-        if not looks:
-            return
-        over = asyncio.Event()
-        timer = self._clock.call_later(seconds, over.set)
-        ends = asyncio.create_task(over.wait())
-        every = asyncio.create_task(_all_of(looks))
-        await asyncio.wait([every, ends], return_when=asyncio.FIRST_COMPLETED)
-        timer.cancel()
-        for task in (*looks, every, ends):
-            task.cancel()
+        try:
+            if looks:
+                await asyncio.wait(looks, timeout=seconds)
+        finally:
+            for look in looks:
+                look.cancel()
 
     def wind_down(self) -> None:
         """Begin nothing any more; what is on the disk goes on at the next start."""
         self._stopping = True
         for task in self._tasks.values():
             task.cancel()
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.set()
+        self._watchers.tell_all()
 
     async def finish(self) -> None:
         """Return when nobody acts any more; only after `wind_down`."""
@@ -160,10 +115,7 @@ class OperationEngine:
             raise TooManyError(
                 f"not begun: {len(self._runners)} operations are under way, and operations.size is {self._policy.size}"
             )
-        operation.record.legs = await self._legs(draft, now)
-        operation.record.native = self._native(operation)
-        for order in needed(operation):
-            self._check(order)
+        await self._intake.examine(operation)
         try:
             known = await asyncio.shield(self._journal.accept(operation))
         except StoreError as error:
@@ -189,77 +141,6 @@ class OperationEngine:
             raise TwiceError(f"not begun: its client id belongs to another operation, {known.id}; use a new one")
         return self._now(known)
 
-    def _native(self, operation: Operation) -> Native | None:
-        """How the broker places the operation's orders in one request; None where it does not."""
-        if operation.type not in GROUPED:
-            return None
-        try:
-            takes = self._desk.takes_groups(operation.broker)
-        except UnsupportedError as error:
-            raise RefusedError(f"not begun: {error}") from error
-        if takes is None:
-            return None
-        native = Native(covers_parts=takes.covers_parts, locks_exits=takes.locks_exits)
-        objection = self._desk.objection_to_group(*grouped(operation, native))
-        if objection and operation.type is OperationType.BRACKET and native.locks_exits:
-            raise RefusedError(f"not begun: {objection}")
-        return None if objection else native
-
-    def _check(self, order: OrderDraft) -> None:
-        try:
-            self._desk.check(order)
-        except UnsupportedError as error:
-            raise RefusedError(f"not begun: {str(error).removeprefix('not taken: ')}") from error
-
-    async def _legs(self, draft: AnyDraft, now: float) -> list[Leg]:
-        """The orders that an operation is about and that are there already."""
-        if isinstance(draft, ModificationDraft):
-            return [await self._replaced(draft, now)]
-        if not isinstance(draft, BulkCancelDraft):
-            return []
-        if draft.orders:
-            orders = [await self._order(draft.broker, order_id) for order_id in dict.fromkeys(draft.orders)]
-        else:
-            every = await self._desk.select(Wanted(brokers=(draft.broker,), states=_OPEN_ORDERS, most=10 * MOST_ORDERS))
-            orders = [order for order in every if _fits(order, draft) and order.id not in self._owners][:MOST_ORDERS]
-        if not orders:
-            raise RefusedError(
-                "not begun: there is no carried order to cancel; GET /v1/orders lists those that are known"
-            )
-        if not any(self._desk.can_cancel(order) for order in orders):
-            raise RefusedError(
-                f"not begun: {draft.broker} has told no id of these orders, and cancels by nothing else; "
-                "cancel them there"
-            )
-        return [_foreign(f"order{number}", Role.ORDER, order, now) for number, order in enumerate(orders, 1)]
-
-    async def _replaced(self, draft: ModificationDraft, now: float) -> Leg:
-        order = await self._order(draft.broker, draft.order)
-        terms = draft.replacement.order(draft.broker, order.lane.instrument, order.lane.account)
-        if terms.type is OrderType.MARKET:
-            raise RefusedError("not begun: a market order replaces nothing; cancel the order and place a new one")
-        self._check(terms)
-        leg = _foreign("old", Role.OLD, order, now)
-        leg.terms = terms
-        return leg
-
-    async def _order(self, broker: str, order_id: str) -> Order:
-        try:
-            order = (await self._desk.account(order_id)).order
-        except UnknownOrderError as error:
-            raise RefusedError(f"not begun: {order_id}: {error}") from error
-        if order.broker != broker or order.kind is not Kind.ORDER:
-            raise RefusedError(f"not begun: {order_id} is no order at {broker}")
-        if order.state.final:
-            raise RefusedError(f"not begun: order {order_id} is {order.state} already")
-        if order_id in self._owners:
-            raise RefusedError(
-                f"not begun: order {order_id} belongs to operation {self._owners[order_id]}: move a bracket's "
-                f"stop or target with POST /v1/operations/{self._owners[order_id]}/modify, undo all of it with "
-                f"POST /v1/operations/{self._owners[order_id]}/rollback"
-            )
-        return order
-
     # Undoing one
 
     async def roll_back(self, operation_id: str, reason: str) -> Operation:
@@ -270,11 +151,11 @@ class OperationEngine:
             raise SettledError(f"operation {operation_id} is {told.operation.state}: there is nothing to undo")
         if told.operation.type is OperationType.BULK_CANCEL:
             raise SettledError("a bulk cancel cannot be undone: what is cancelled stays cancelled")
-        with _Watch(self._watchers, operation_id) as changed:
+        with self._watchers.watch(operation_id) as watch:
             runner.unwind(reason)
             while not (runner.operation.record.unwinding or runner.operation.state.final or self._stopping):
-                changed.clear()
-                await changed.wait()
+                watch.clear()
+                await watch.heard()
         return runner.operation
 
     # Moving a bracket's stop and target
@@ -288,10 +169,10 @@ class OperationEngine:
         runner = self._runners.get(operation_id)
         if runner is None or operation.state.final or operation.record.unwinding:
             raise SettledError(f"operation {operation_id} is {operation.state}: there is nothing to move")
-        shift = self._shift(runner.operation, change)
+        shift = self._intake.shift(runner.operation, change)
         if not shift.prices:
             return runner.operation
-        with _Watch(self._watchers, operation_id) as changed:
+        with self._watchers.watch(operation_id) as watch:
             runner.shift(shift)
             while shift in runner.shifts:
                 state = runner.operation.state
@@ -299,87 +180,11 @@ class OperationEngine:
                     raise SettledError(f"not moved: meanwhile operation {operation_id} is {state}")
                 if self._stopping:
                     raise ClosingError("not moved: the sidecar is being stopped")
-                changed.clear()
-                await changed.wait()
+                watch.clear()
+                await watch.heard()
         return runner.operation
 
-    def _shift(self, operation: Operation, change: BracketChange) -> Shift:
-        if not isinstance(operation.intent, BracketDraft):
-            raise RefusedError(
-                f"not moved: only a bracket's stop and target are; replace an order of a {operation.type} by an "
-                "operation of the type modification"
-            )
-        native = operation.record.native
-        if native is not None and native.locks_exits:
-            raise RefusedError(
-                f"not moved: {operation.broker} keeps stop and target as one pair; undo the bracket with "
-                f"POST /v1/operations/{operation.id}/rollback and begin another one"
-            )
-        now = {"stop_price": operation.wanted(Role.STOP), "target_price": operation.wanted(Role.TARGET)}
-        filled = {"price": None} if operation.filled(Role.ENTRY) else {}
-        try:
-            draft = BracketDraft.model_validate(operation.intent.model_dump() | now | filled | change.asked())
-        except ValidationError as error:
-            raise RefusedError(f"not moved: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
-        record = operation.record.model_copy(update={"prices": {}})
-        for order in needed(operation.model_copy(update={"intent": draft, "record": record})):
-            self._check(order)
-        prices = {Role.STOP: draft.stop_price, Role.TARGET: draft.target_price}
-        return Shift({role: price for role, price in prices.items() if price != operation.wanted(role) and price})
-
-    # Asking how one is
-
-    async def tell(self, operation_id: str) -> Told:
-        """What is known of an operation now. Raises UnknownOperationError, StoreError."""
-        operation = await self._journal.find(operation_id)
-        if operation is None:
-            raise UnknownOperationError("no such operation, or none any more; GET /v1/operations lists those known")
-        return Told(self._now(operation), tuple(await self._journal.steps(operation_id)))
-
-    async def wait(self, operation_id: str, seconds: float, *, final: bool) -> Told:
-        """What is known of it once it is settled, or has ended for `final`, or after `seconds`.
-
-        Raises as `tell` does.
-        """
-        ends = self._clock.monotonic() + seconds
-        with _Watch(self._watchers, operation_id) as changed:
-            while True:
-                changed.clear()
-                told = await self.tell(operation_id)
-                done = told.operation.state.final if final else settled(told.operation)
-                left = ends - self._clock.monotonic()
-                if done or left <= 0:
-                    return told
-                # Anew each time: a timer may fire a little early.
-                timer = self._clock.call_later(max(0.001, left), changed.set)
-                try:
-                    await changed.wait()
-                finally:
-                    timer.cancel()
-
-    async def select(self, sought: Sought) -> list[Operation]:
-        """The newest operations of a kind. Raises StoreError."""
-        return [self._now(operation) for operation in await self._journal.select(sought)]
-
-    async def counts(self) -> list[Count]:
-        """How the operations that are kept have fared. Raises StoreError."""
-        return await self._journal.counts()
-
-    def readings(self) -> list[OperationsReading]:
-        """How many operations are under way, by broker and type."""
-        operations = (runner.operation for runner in self._runners.values())
-        counts = Counter((operation.broker, operation.type, operation.state) for operation in operations)
-        return [
-            OperationsReading(broker, kind, {state: counts[broker, kind, state] for state in _UNDER_WAY})
-            for broker in self._brokers
-            for kind in OperationType
-        ]
-
     # Runners
-
-    def _now(self, operation: Operation) -> Operation:
-        runner = self._runners.get(operation.id)
-        return operation if runner is None else runner.operation
 
     def _runner(self, operation: Operation, *, resumes: bool) -> Runner:
         runner = Runner(
@@ -397,6 +202,8 @@ class OperationEngine:
         return runner
 
     def _begin(self, runner: Runner) -> None:
+        if self._stopping:  # it was written down meanwhile, and the next start goes on with it
+            return
         name = runner.operation.id
         task = self._tasks[name] = asyncio.create_task(runner.run(), name=f"operation {name}")
         task.add_done_callback(lambda _: self._ended(name))
@@ -406,15 +213,15 @@ class OperationEngine:
         if self._stopping:
             return
         self._runners.pop(name, None)
-        self._owners = {order: owner for order, owner in self._owners.items() if owner != name}
+        for order in [order for order, owner in self._owners.items() if owner == name]:
+            del self._owners[order]
 
     def _told(self, runner: Runner) -> None:
         for leg in runner.operation.record.legs:
             for order_id in (leg.order_id, leg.cancel_id):
                 if order_id:
                     self._owners[order_id] = runner.operation.id
-        for watcher in self._watchers.get(runner.operation.id, ()):
-            watcher.set()
+        self._watchers.tell(runner.operation.id)
 
     def _hear(self, event: OrderStateChanged) -> None:
         runner = self._runners.get(self._owners.get(event.order, ""))
@@ -426,42 +233,3 @@ class OperationEngine:
             for runner in self._runners.values():
                 if runner.operation.broker == event.broker:
                     runner.look_sooner()
-
-
-class _Watch:
-    """Hears of an operation's steps while it is entered."""
-
-    def __init__(self, watchers: dict[str, set[asyncio.Event]], operation_id: str) -> None:
-        self._watchers = watchers
-        self._id = operation_id
-        self._changed = asyncio.Event()
-
-    def __enter__(self) -> asyncio.Event:
-        self._watchers.setdefault(self._id, set()).add(self._changed)
-        return self._changed
-
-    def __exit__(self, *_: object) -> None:
-        others = self._watchers[self._id]
-        others.discard(self._changed)
-        if not others:
-            with suppress(KeyError):
-                del self._watchers[self._id]
-
-
-async def _all_of(looks: Sequence["asyncio.Task[bool]"]) -> bool:
-    await asyncio.wait(looks)
-    return True
-
-
-def _fits(order: Order, draft: BulkCancelDraft) -> bool:
-    return (
-        order.kind is Kind.ORDER
-        and draft.instrument in {"", order.lane.instrument}
-        and draft.account in {"", order.lane.account}
-    )
-
-
-def _foreign(name: str, role: Role, order: Order, now: float) -> Leg:
-    leg = Leg(name=name, role=role, undo=UNDO[role], planned_at=now, order_id=order.id)
-    leg.state, leg.worked = order.state, order.state is OrderState.WORKING
-    return leg

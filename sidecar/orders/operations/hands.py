@@ -15,11 +15,11 @@ from sidecar.orders.errors import (
     UnnumberedError,
     UnsupportedError,
 )
+from sidecar.orders.intake import Taken
 from sidecar.orders.ledger import Wanted
 from sidecar.orders.operations.companions import bring
 from sidecar.orders.operations.model import NOTHING, Leg, Operation, Role
 from sidecar.orders.order import Order
-from sidecar.orders.queue import Taken
 from sidecar.words import OrderState
 
 SETTLING_SECONDS: Final = 60.0

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sidecar.clock import Clock
 from sidecar.orders.operations.draft import OperationDraft
 from sidecar.orders.operations.model import Operation, Record
+from sidecar.orders.sql import marks, newest
 from sidecar.store import Store
 from sidecar.words import OperationState, OperationType
 
@@ -17,11 +18,6 @@ _FINAL: Final = tuple(state for state in OperationState if state.final)
 _OPEN: Final = tuple(state for state in OperationState if not state.final)
 _COLUMNS: Final = "id, intent, state, record, created_at, updated_at"
 
-
-def _marks(items: Sequence[object]) -> str:
-    return ", ".join("?" * len(items))
-
-
 _SELECT: Final = f"SELECT {_COLUMNS} FROM operations"  # noqa: S608 - our own column names
 _INSERT: Final = """
 INSERT INTO operations (id, intent, state, record, created_at, updated_at, broker, type, client_id)
@@ -29,7 +25,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SWEEP: Final = f"""
 DELETE FROM operations WHERE seq IN (
-  SELECT seq FROM operations WHERE updated_at < ? AND state IN ({_marks(_FINAL)}) ORDER BY updated_at LIMIT ?
+  SELECT seq FROM operations WHERE updated_at < ? AND state IN ({marks(_FINAL)}) ORDER BY updated_at LIMIT ?
 )
 """  # noqa: S608 - question marks alone
 _COUNT: Final = """
@@ -108,7 +104,7 @@ class Journal:
 
     async def under_way(self) -> list[Operation]:
         """What a restart has to go on with, the oldest first."""
-        return await self._read(f"{_SELECT} WHERE state IN ({_marks(_OPEN)}) ORDER BY seq", _OPEN)
+        return await self._read(f"{_SELECT} WHERE state IN ({marks(_OPEN)}) ORDER BY seq", _OPEN)
 
     async def find(self, operation_id: str) -> Operation | None:
         """One operation; None when there is none, or none any more."""
@@ -126,19 +122,13 @@ class Journal:
 
     async def select(self, sought: Sought) -> list[Operation]:
         """The newest operations of a kind."""
-        conditions, values = ["1"], list[object]()
-        columns = {
+        allowed = {
             "broker": sought.brokers,
             "type": sought.types,
             "state": sought.states,
             "client_id": sought.client_ids,
         }
-        for column, allowed in columns.items():
-            if allowed:
-                conditions.append(f"{column} IN ({_marks(allowed)})")
-                values += allowed
-        query = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY seq DESC LIMIT ?"
-        return await self._read(query, (*values, sought.most))
+        return await self._read(*newest(_SELECT, allowed, sought.most))
 
     async def counts(self) -> list[Count]:
         """How the operations that are kept have fared."""

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from sidecar.config.model import Operations
 from sidecar.orders.operations.draft import OperationDraft
-from sidecar.orders.operations.engine import OperationEngine, Told
+from sidecar.orders.operations.engine import OperationEngine
+from sidecar.orders.operations.inquiries import Told
 from sidecar.orders.operations.journal import Journal
 from sidecar.orders.operations.model import Operation
 from sidecar.store import StoreClosedError

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.calls.transport import MaybeSent, NotSent
+from sidecar.orders.intake import Taken
 from sidecar.orders.operations.model import Operation
-from sidecar.orders.queue import Taken
 from sidecar.wire import Answer, Request
 from tests.calls.scripted import Bench, answer
 from tests.orders.operations.exchange import OPEN, Booked, Exchange

@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.config.model import Operations
 from sidecar.orders.errors import EndedError, UnsupportedError
-from sidecar.orders.operations.engine import Told
+from sidecar.orders.operations.inquiries import Told
 from sidecar.words import OperationState, OrderState
 from tests.orders.operations.exchange import shown
 from tests.orders.operations.floor import BRACKET, OCO

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.orders.operations.engine import Told
+from sidecar.orders.operations.inquiries import Told
 from sidecar.words import OperationState
 from tests.orders.operations.exchange import shown
 from tests.orders.operations.floor import BRACKET, Floor
@@ -43,14 +43,6 @@ def test_entry_stop_and_target_come_in_this_order(floor: Floor) -> None:
     assert book(floor) == {"entry1": "FILLED", "stop2": "NEW", "target3": "NEW"}
     stop = floor.exchange.booked("stop")[0]
     assert (stop.side, stop.quantity, stop.trigger, stop.reduce_only) == ("SELL", 1, 90, True)
-
-
-def test_a_wait_ends_though_its_timer_fires_a_little_early(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = floor.clock.call_later
-    monkeypatch.setattr(floor.clock, "call_later", lambda seconds, then: later(seconds - 1e-9, then))
-    began = floor.clock.monotonic()
-    assert bracket(floor).operation.state is OperationState.IN_PROGRESS
-    assert floor.clock.monotonic() - began == pytest.approx(1000, abs=10)
 
 
 @pytest.mark.parametrize(("price", "left"), [(111, "stop2"), (89, "target3")])
@@ -191,17 +183,6 @@ def test_both_exits_filled_are_detected_and_traded_back(floor: Floor) -> None:
     assert told.operation.state is OperationState.PARTIALLY_COMPLETED
     assert floor.exchange.positions[SYMBOL] == 0
     assert any("both traded" in alarm for alarm in floor.alarms)
-
-
-def test_asked_for_twice_under_one_client_id_it_is_begun_once(floor: Floor) -> None:
-    async def life() -> list[str]:
-        asked = [await floor.ask(BRACKET, client_id="mine") for _ in range(2)]
-        await floor.in_place(asked[0])
-        return [operation.id for operation in asked]
-
-    first, second = floor.live(life)
-    assert first == second
-    assert len(floor.exchange.booked("entry")) == 1
 
 
 def test_a_full_order_queue_takes_a_stop_and_no_entry(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sidecar.orders.operations.draft import BracketChange
-from sidecar.orders.operations.engine import Told
 from sidecar.orders.operations.errors import RefusedError, SettledError
+from sidecar.orders.operations.inquiries import Told
 from sidecar.orders.operations.model import Operation
 from sidecar.words import OperationState
 from tests.orders.operations.exchange import shown

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.orders.operations.engine import Told
 from sidecar.orders.operations.errors import RefusedError
+from sidecar.orders.operations.inquiries import Told
 from sidecar.words import OperationState
 from tests.orders.operations.native import NativeFloor, Oanda, Spot, Venue
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.orders.operations.draft import BracketChange
-from sidecar.orders.operations.engine import Told
 from sidecar.orders.operations.errors import RefusedError
+from sidecar.orders.operations.inquiries import Told
 from sidecar.words import OperationState
 from tests.orders.operations.native import NativeFloor, Oanda, Spot
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.orders.operations.engine import Told
-from sidecar.orders.operations.errors import RefusedError, SettledError, TwiceError
+from sidecar.orders.operations.inquiries import Told
 from sidecar.words import OperationState
 from tests.orders.operations.floor import BRACKET, OCO, Floor
 
@@ -136,23 +135,6 @@ def test_a_limit_is_replaced_for_what_it_has_not_traded(floor: Floor) -> None:
 
     assert floor.live(life).operation.state is OperationState.COMPLETED
     assert [(order.limit, order.quantity) for order in floor.exchange.open()] == [(81, Decimal("0.6"))]
-
-
-def test_what_belongs_to_an_operation_or_cannot_be_undone_is_refused_in_words(floor: Floor) -> None:
-    async def life() -> None:
-        bracket = (await floor.in_place(await floor.ask(BRACKET, client_id="mine"))).operation
-        stop = next(leg for leg in bracket.record.legs if leg.role == "stop")
-        with pytest.raises(RefusedError, match="belongs to operation"):
-            await floor.ask({"type": "bulk_cancel", "broker": "binance", "orders": [stop.order_id]})
-        with pytest.raises(TwiceError, match="another operation"):
-            await floor.ask(BRACKET, client_id="mine", quantity="2")
-        with pytest.raises(RefusedError, match="no carried order"):
-            await floor.ask({"type": "bulk_cancel", "broker": "binance"})
-        closed = await floor.ended(await floor.ask(CLOSE), 100)
-        with pytest.raises(SettledError, match="nothing to undo"):
-            await floor.engine.roll_back(closed.operation.id, "too late")
-
-    floor.live(life)
 
 
 def test_a_close_that_takes_longer_than_its_bot_may_be_away_goes_on_all_the_same(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sidecar.api.operations import Statistics, summed
+from sidecar.api.operation_views import Statistics, summed
 from sidecar.orders.operations.journal import Sought
 from sidecar.orders.operations.model import Operation
 from sidecar.telemetry.metrics.operations import OperationMetrics

@@ -6,26 +6,11 @@ from typing import Any
 
 import pytest
 
-from sidecar.orders.errors import UnrecordedError
-from sidecar.wire import Request
+from sidecar.orders.errors import EndedError, UnrecordedError
 from sidecar.words import OrderState
-from tests.orders.carrying import Shop, cancelling, proxied
+from tests.orders.carrying import Shop, away, back, cancelling
 
 STEADY: dict[str, Any] = {"breaker": {"failures": 10_000, "minimum_calls": 10_000}, "retry": {"attempts": 1}}
-
-
-async def away(shop: Shop) -> None:
-    """Let it be known that the broker is away, so that orders wait."""
-    shop.broker.away = True
-    for _ in range(3):
-        await shop.bench.gateway.run(cancelling("nobody"), deadline_seconds=0.9)
-    await shop.clock.sleep(5)
-    assert not shop.bench.gateway.can_trade
-
-
-async def back(shop: Shop) -> None:
-    shop.broker.away = False
-    await shop.clock.sleep(120)
 
 
 @pytest.mark.parametrize("crash", [False, True])
@@ -168,92 +153,77 @@ def test_cancelling_twice_makes_one_cancel(tmp_path: Path) -> None:
     shop.run(life)
 
 
-# Calls that go straight to the broker
-
-
-def test_cancelling_all_orders_leaves_conditional_ones_alone_as_the_broker_does(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-
-    async def life() -> list[str]:
-        await away(shop)
-        await shop.place("order")
-        await shop.place("stop", type="stop", stop_price="90", side="sell")
-        await shop.desk.heed("binance", Request("DELETE", "/fapi/v1/allOpenOrders?symbol=BTCUSDT", ()))
-        left = [order.client_id for order in shop.queue._book]
-        await shop.desk.heed("binance", Request("DELETE", "/fapi/v1/algoOpenOrders?symbol=BTCUSDT", ()))
-        return left + [order.client_id for order in shop.queue._book]
-
-    assert shop.run(life) == ["stop"]
-
-
-@pytest.mark.parametrize("parameters", ["orderId=77&recvWindow=5000", "orderId=5000"])
-def test_a_cancel_by_the_brokers_number_takes_back_nothing_that_waits(tmp_path: Path, parameters: str) -> None:
-    shop = Shop(tmp_path)
-
-    async def life() -> None:
-        await away(shop)
-        await shop.place("5000")
-        await shop.desk.heed("binance", Request("DELETE", f"/fapi/v1/order?symbol=BTCUSDT&{parameters}", ()))
-        await back(shop)
-
-    shop.run(life)
-    assert shop.broker.executions == ["5000"]
-
-
-def test_a_cancel_for_another_instrument_takes_back_nothing_that_waits(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-    other = Request("DELETE", "/fapi/v1/order?symbol=ETHUSDT&origClientOrderId=c1", ())
-
-    async def life() -> None:
-        await away(shop)
-        await shop.place()
-        await shop.desk.heed("binance", other)
-        cancel = await shop.desk.divert("binance", other)
-        assert cancel is not None
-        assert cancel.order.state is not OrderState.CANCELLED
-        await back(shop)
-
-    shop.run(life)
-    assert shop.broker.executions == ["c1"]
-
-
-def test_an_order_that_waits_is_taken_back_by_a_change_that_the_broker_cannot_make(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-    change = Request("PUT", "/fapi/v1/order?symbol=BTCUSDT&side=BUY&quantity=2&price=9&origClientOrderId=c1", ())
-
-    async def life() -> None:
-        await away(shop)
-        await shop.place(type="limit", price="90")
-        await shop.desk.heed("binance", change)
-        await back(shop)
-
-    shop.run(life)
-    assert shop.broker.executions == []
-
-
-def test_what_is_cancelled_while_it_is_being_taken_is_not_sent(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
-
-    async def life() -> None:
-        shop.store.takes = 1
-        placing = asyncio.create_task(shop.place())
-        await shop.clock.sleep(0.5)
-        await shop.desk.heed("binance", cancelling())
-        await placing
-        await shop.clock.sleep(60)
-
-    shop.run(life)
-    assert shop.broker.executions == []
-
-
-def test_proxied_orders_are_kept_under_their_own_ids(tmp_path: Path) -> None:
+def test_an_order_that_is_taken_back_before_it_is_sent_is_never_sent(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
 
     async def life() -> OrderState:
         await away(shop)
-        taken = await shop.desk.divert("binance", proxied())
-        assert taken is not None
-        await shop.desk.heed("binance", cancelling())
-        return taken.order.state
+        taken = await shop.place()
+        assert (await shop.desk.cancel(taken.order.id)).state is OrderState.CANCELLED
+        assert shop.on_disk("c1") == "cancelled"
+        await back(shop)
+        return (await shop.desk.account(taken.order.id)).order.state
 
     assert shop.run(life) is OrderState.CANCELLED
+    assert shop.broker.placements("c1") == 0
+
+
+def test_an_order_in_the_book_is_cancelled_at_the_broker(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.broker.fills = False
+
+    async def life() -> tuple[OrderState, OrderState]:
+        taken = await shop.place(type="limit", price="90")
+        await shop.settled(taken)
+        cancel = await shop.desk.cancel(taken.order.id)
+        done = await shop.desk.wait(cancel.id, 10, final=True)
+        await shop.clock.sleep(1)
+        return done.order.state, (await shop.desk.account(taken.order.id)).order.state
+
+    assert shop.run(life) == (OrderState.CANCELLED, OrderState.CANCELLED)
+    assert shop.broker.book["c1"]["status"] == "CANCELED"
+
+
+def test_a_cancel_outlasts_the_doubt_about_its_order(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, ["lost and done"])
+    shop.broker.fills = False
+    shop.broker.visible_after = 40
+
+    async def life() -> OrderState:
+        taken = await shop.place(type="limit", price="90")
+        await shop.clock.sleep(15)
+        assert (await shop.desk.account(taken.order.id)).order.state is OrderState.IN_DOUBT
+        cancel = await shop.desk.cancel(taken.order.id)
+        await shop.desk.wait(cancel.id, 1000, final=True)
+        return (await shop.desk.wait(taken.order.id, 100, final=True)).order.state
+
+    assert shop.run(life) is OrderState.CANCELLED
+    assert shop.broker.book["c1"]["status"] == "CANCELED"
+
+
+def test_what_has_ended_cannot_be_cancelled(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    async def life() -> None:
+        taken = await shop.place()
+        await shop.settled(taken)
+        with pytest.raises(EndedError, match="filled"):
+            await shop.desk.cancel(taken.order.id)
+
+    shop.run(life)
+
+
+def test_an_order_that_the_disk_does_not_let_go_of_is_told_to_be_waiting_still(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+
+    async def life() -> None:
+        await away(shop)
+        taken = await shop.place()
+        shop.store.full = True
+        with pytest.raises(UnrecordedError, match="still waits"):
+            await shop.desk.cancel(taken.order.id)
+        shop.store.full = False
+        await back(shop)
+
+    shop.run(life)
+    assert shop.broker.executions == ["c1"]
