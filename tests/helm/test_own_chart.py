@@ -19,6 +19,7 @@ CLAIM = {"broker-sidecar": {"state": {"kind": "persistentVolumeClaim"}}}
 CLAIM_EACH = {"broker-sidecar": {"state": {"kind": "volumeClaimTemplates"}}}
 
 POD = "{containers: [{name: mine, image: x}, {name: second, image: y, env: [{name: A, value: b}]}]}"
+NAMED = "metadata: {name: m}"
 JOB = f"{{template: {{spec: {POD}}}}}"
 
 
@@ -139,6 +140,30 @@ def test_each_pod_of_an_own_stateful_set_has_a_state_file_of_its_own(own: Own) -
     assert "sidecar-state" not in [volume["name"] for volume in chart.pod(objects)["spec"]["volumes"]]
     assert "sidecar-state" in [mount["name"] for mount in chart.sidecar(objects)["volumeMounts"]]
     assert "PersistentVolumeClaim" not in chart.kinds(objects)
+
+
+def test_an_annotation_that_prometheus_goes_by_is_not_taken_from_the_bot(own: Own) -> None:
+    manifest = (
+        f"kind: Job\nspec: {{template: {{metadata: {{annotations: {{prometheus.io/port: '80'}}}}, spec: {POD}}}}}"
+    )
+    chart_of_ones_own = own(manifest)
+    assert chart.render(chart=chart_of_ones_own)
+    with pytest.raises(chart.Refused, match="Prometheus can go by one only"):
+        chart.render({"broker-sidecar": {"monitoring": {"kind": "Annotations"}}}, chart=chart_of_ones_own)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        (f"kind: Job\n{NAMED}\nspec: {JOB}", False),
+        (f"kind: CronJob\n{NAMED}\nspec: {{jobTemplate: {{spec: {JOB}}}}}", False),
+        (f"kind: Deployment\n{NAMED}\nspec: {JOB}", True),
+    ],
+    ids=["Job", "CronJob", "Deployment"],
+)
+def test_nobody_misses_an_own_job_that_has_ended(own: Own, manifest: str, expected: bool) -> None:
+    labels = chart.pod(chart.render(chart=own(manifest)))["metadata"]["labels"]
+    assert ("broker_sidecar" in labels) is expected
 
 
 def test_a_separator_and_a_comment_make_no_second_object(own: Own) -> None:

@@ -1,5 +1,6 @@
 """What the rendered parts have to do with one another."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -310,6 +311,14 @@ def test_the_test_of_another_charts_pod_has_no_mounts_of_that_charts_volumes() -
     spec = chart.only(objects, "Pod", "-test")["spec"]
     assert "ca" not in [mount["name"] for mount in spec["containers"][0]["volumeMounts"]]
     assert "serviceAccountName" not in spec
+
+
+@pytest.mark.parametrize(("expected", "places"), [(True, 2), (False, 1)])
+def test_helm_test_looks_for_a_pod_only_where_one_is_expected(expected: bool, places: int) -> None:
+    objects = wired({"workload": {"kind": "None"}, "monitoring": {"expected": expected}})
+    plan = json.loads(chart.only(objects, "ConfigMap", "-test")["data"]["plan.json"])
+    assert len(plan["scrape"]) == places
+    assert bool(plan["up"]) is expected
 
 
 def test_what_helm_test_leaves_behind_has_a_label_to_remove_it_by() -> None:

@@ -168,7 +168,7 @@ resources: { requests: { storage: {{ .Values.state.size }} } }
 {{/* Prometheus makes `bot` and `broker_sidecar` labels of the target; the rules go by them. */}}
 {{- define "broker-sidecar.podLabels" -}}
 bot: {{ include "broker-sidecar.bot" . | quote }}
-{{- if and .Values.monitoring.expected (not (has .Values.workload.kind (list "Job" "CronJob"))) }}
+{{- if .Values.monitoring.expected }}
 broker_sidecar: expected
 {{- end }}
 {{ include "broker-sidecar.podSelector" . }}

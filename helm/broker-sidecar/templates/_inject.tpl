@@ -17,7 +17,7 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $this := printf "%s %s" (default "manifest without a kind" $manifest.kind) (dig "name" "" (default dict $manifest.metadata)) | trim -}}
 {{- include "broker-sidecar.checkPod" (list $context $pod $this) -}}
 {{- include "broker-sidecar.checkStateOf" (list $context $manifest $this) -}}
-{{- include "broker-sidecar.intoMetadata" (list $context $pod) -}}
+{{- include "broker-sidecar.intoMetadata" (list $context $pod $manifest) -}}
 {{- include "broker-sidecar.intoContainers" (list $context $pod $manifest) -}}
 {{- include "broker-sidecar.intoPod" (list $context $pod $this) -}}
 {{- include "broker-sidecar.intoClaims" (list $context $manifest $this) -}}
@@ -37,6 +37,10 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $metadata := default dict $pod.metadata -}}
 {{- range $key := list "labels" "annotations" -}}
 {{- $own := include (printf "broker-sidecar.pod%s" (title $key)) $context | fromYaml -}}
+{{- if has (index $ 2).kind (list "Job" "CronJob") -}}
+{{- /* It ends, and nobody is to miss it. */ -}}
+{{- $own = omit $own "broker_sidecar" -}}
+{{- end -}}
 {{- $_ := set $metadata $key (merge $own (default dict (get $metadata $key))) -}}
 {{- end -}}
 {{- $_ := set $pod "metadata" $metadata -}}

@@ -37,12 +37,14 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $labels := dig "labels" dict (default dict $pod.metadata) | default dict -}}
-{{- range $label, $own := include "broker-sidecar.podLabels" $context | fromYaml -}}
-{{- $given := toString (default $own (get $labels $label)) -}}
+{{- range $kind := list "label" "annotation" -}}
+{{- $pods := get (default dict $pod.metadata) (printf "%ss" $kind) | default dict -}}
+{{- range $key, $own := include (printf "broker-sidecar.pod%ss" (title $kind)) $context | fromYaml -}}
+{{- $given := toString (default $own (get $pods $key)) -}}
 {{- if ne $given $own -}}
-{{- $mend := ternary (printf "give bot.name: %s, or call the label something else" $given) "remove it" (eq $label "bot") -}}
-{{- fail (printf "broker-sidecar.inject: %s: its pods' label %s is %s, and the sidecar's is %s; %s" $this $label $given $own $mend) -}}
+{{- $mend := dict "bot" (printf "give bot.name: %s, or call the label something else" $given) "prometheus.io/port" "Prometheus can go by one only: use another monitoring.kind than Annotations" -}}
+{{- fail (printf "broker-sidecar.inject: %s: its pods' %s %s is %s, and the sidecar's is %s; %s" $this $kind $key $given $own (default "remove it" (get $mend $key))) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
