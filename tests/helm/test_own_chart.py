@@ -1,5 +1,6 @@
 """Somebody's own chart puts the sidecar into its workload by a dependency and one include."""
 
+import json
 import re
 import shutil
 import textwrap
@@ -7,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from helm.generate import CHART, HERE, readme
 from tests.helm import chart, schemas
+from tests.helm.chart import PLACE
 
 Own = Callable[[str], Path]
 
@@ -140,6 +143,56 @@ def test_each_pod_of_an_own_stateful_set_has_a_state_file_of_its_own(own: Own) -
     assert "sidecar-state" not in [volume["name"] for volume in chart.pod(objects)["spec"]["volumes"]]
     assert "sidecar-state" in [mount["name"] for mount in chart.sidecar(objects)["volumeMounts"]]
     assert "PersistentVolumeClaim" not in chart.kinds(objects)
+
+
+BY_HAND = """
+{{- $sidecar := index .Subcharts "broker-sidecar" }}
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: m, namespace: trading}
+spec:
+  serviceName: m
+  selector: {matchLabels: {app: m}}
+  template:
+    metadata:
+      labels:
+        app: m
+        {{- include "broker-sidecar.podLabels" $sidecar | nindent 8 }}
+      annotations: {{- include "broker-sidecar.podAnnotations" $sidecar | nindent 8 }}
+    spec:
+      terminationGracePeriodSeconds: {{ include "broker-sidecar.graceSeconds" $sidecar }}
+      securityContext: {fsGroup: 10001}
+      initContainers:
+        - {{- include "broker-sidecar.container" $sidecar | nindent 10 }}
+      containers:
+        - name: mine
+          image: x
+          env: {{- include "broker-sidecar.botEnv" $sidecar | nindent 12 }}
+          volumeMounts: {{- include "broker-sidecar.botVolumeMounts" $sidecar | nindent 12 }}
+      volumes: {{- include "broker-sidecar.volumes" $sidecar | nindent 8 }}
+  volumeClaimTemplates: {{- include "broker-sidecar.volumeClaimTemplates" $sidecar | nindent 4 }}
+"""
+
+
+@pytest.mark.parametrize("state", ["volumeClaimTemplates", "emptyDir"])
+def test_the_pieces_put_in_place_by_hand_make_the_same_workload(own: Own, state: str) -> None:
+    values = {"broker-sidecar": {"state": {"kind": state}, "sidecar": {"token": {"secretName": "t"}}}}
+    pod = "{metadata: {labels: {app: m}}, spec: {containers: [{name: mine, image: x}]}}"
+    place = own(
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: m, namespace: trading}\n"
+        f"spec: {{serviceName: m, selector: {{matchLabels: {{app: m}}}}, template: {pod}}}"
+    )
+    injected = chart.only(chart.render(values, chart=place), "StatefulSet")
+    (place / "templates/deployment.yaml").write_text(BY_HAND)
+    chart.run("lint", "--strict", "--quiet", str(place))
+    by_hand = yaml.safe_load(
+        chart.run("template", "demo", str(place), *PLACE, "-s", "templates/deployment.yaml", values=json.dumps(values))
+    )
+    assert schemas.complaint(by_hand, schemas.VERSIONS[-1]) == ""
+    injected["spec"].pop(KEPT, None)
+    by_hand["spec"].setdefault("volumeClaimTemplates", [])
+    assert injected["spec"].setdefault("volumeClaimTemplates", []) == by_hand["spec"]["volumeClaimTemplates"]
+    assert injected == by_hand
 
 
 def test_an_annotation_that_prometheus_goes_by_is_not_taken_from_the_bot(own: Own) -> None:
