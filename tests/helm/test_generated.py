@@ -75,8 +75,25 @@ def test_the_notes_name_what_is_left_to_mount(tmp_path: Path) -> None:
     assert "yes  notifications     ConfigMap demo-broker-sidecar-alertmanager, for you to mount" in notes
 
 
-def test_the_notes_do_not_warn_of_what_is_kept(tmp_path: Path) -> None:
-    assert "ATTENTION" not in _notes(tmp_path, MINIMAL, {"state": {"kind": "persistentVolumeClaim"}})
+def test_the_notes_do_not_warn_of_what_is_kept_and_found(tmp_path: Path) -> None:
+    labels = {"additionalLabels": {"release": "prometheus"}}
+    kept = {"state": {"kind": "persistentVolumeClaim"}, "monitoring": labels, "rules": labels}
+    assert "ATTENTION" not in _notes(tmp_path, MINIMAL, kept)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "nothing is given as monitoring.additionalLabels and rules.additionalLabels."),
+        ({"rules": {"enabled": False}}, "nothing is given as monitoring.additionalLabels."),
+        ({"monitoring": {"kind": "None"}}, "nothing is given as rules.additionalLabels."),
+    ],
+    ids=["both", "monitor", "rules"],
+)
+def test_the_notes_say_that_prometheus_may_pass_over_what_has_no_label(
+    tmp_path: Path, values: Values, told: str
+) -> None:
+    assert told in _notes(tmp_path, MINIMAL, values)
 
 
 def test_the_notes_say_that_several_pods_are_several_bots(tmp_path: Path) -> None:

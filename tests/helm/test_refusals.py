@@ -101,7 +101,7 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
     "no image of the sidecar's": ({"sidecar": {"image": {"repository": ""}}}, "sidecar.image.repository: is missing"),
     "the sidecar's port for the bot": (
         {"bot": {"ports": [{"containerPort": 9464}]}},
-        "9464 is the sidecar's; give the bot another, or the sidecar by sidecar.scrape.port",
+        "bot.ports: 9464, is the sidecar's; give the bot another, or the sidecar by sidecar.scrape.port",
     ),
     "a mount of nothing": (
         {"bot": {"volumeMounts": [{"name": "models", "mountPath": "/models"}]}},

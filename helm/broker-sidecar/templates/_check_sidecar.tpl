@@ -12,7 +12,7 @@ sidecar.image.repository: is missing; give the image that was built from this re
 {{- end }}
 {{- range .Values.bot.ports }}
 {{- if or (eq (toString .name) "sidecar-scrape") (eq (toString .containerPort) (toString (int $.Values.sidecar.scrape.port))) }}
-bot.ports: {{ default "" .name }} {{ .containerPort }} is the sidecar's; give the bot another, or the sidecar by sidecar.scrape.port
+bot.ports: {{ with .name }}{{ . }}, {{ end }}{{ .containerPort }}, is the sidecar's; give the bot another, or the sidecar by sidecar.scrape.port
 {{- end }}
 {{- end }}
 {{- $budget := dig "stop" "budget_seconds" 9 .Values.config }}
