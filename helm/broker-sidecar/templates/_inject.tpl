@@ -10,11 +10,15 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- fail "broker-sidecar.inject: its first argument is empty; give (index .Subcharts \"broker-sidecar\"), by the dependency's name or alias in your Chart.yaml" -}}
 {{- end -}}
 {{- $manifest := include "broker-sidecar.onlyObject" (index . 1) | fromYaml -}}
+{{- include "broker-sidecar.checkShape" (list "" $manifest (include "broker-sidecar.shape" . | fromYaml)) -}}
+{{- if not $manifest.kind -}}
+{{- fail "broker-sidecar.inject: the manifest has no kind; give a Deployment, for example" -}}
+{{- end -}}
 {{- $pod := $manifest -}}
 {{- range splitList "." (include "broker-sidecar.podPath" $manifest) | compact -}}
-{{- $pod = get (ternary $pod dict (kindIs "map" $pod)) . -}}
+{{- $pod = get $pod . | default dict -}}
 {{- end -}}
-{{- $this := printf "%s %s" (default "manifest without a kind" $manifest.kind) (dig "name" "" (default dict $manifest.metadata)) | trim -}}
+{{- $this := printf "%s %s" $manifest.kind (default "" (default dict $manifest.metadata).name) | trim -}}
 {{- include "broker-sidecar.checkPod" (list $context $pod $this) -}}
 {{- include "broker-sidecar.checkStateOf" (list $context $manifest $this) -}}
 {{- include "broker-sidecar.intoMetadata" (list $context $pod $manifest) -}}
@@ -26,8 +30,8 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 
 {{/* Where the pod is in a manifest of this kind. */}}
 {{- define "broker-sidecar.podPath" -}}
-{{- if eq (toString .kind) "CronJob" -}}spec.jobTemplate.spec.template
-{{- else if ne (toString .kind) "Pod" -}}spec.template
+{{- if eq .kind "CronJob" -}}spec.jobTemplate.spec.template
+{{- else if ne .kind "Pod" -}}spec.template
 {{- end -}}
 {{- end }}
 

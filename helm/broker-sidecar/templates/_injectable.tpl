@@ -17,21 +17,58 @@
 {{- end -}}
 {{- end }}
 
+{{/* What is read of a manifest. In a Pod the pod's own keys are where a Deployment has the workload's. */}}
+{{- define "broker-sidecar.shape" -}}
+kind: text
+metadata: { name: text }
+spec: &spec
+  concurrencyPolicy: text
+  persistentVolumeClaimRetentionPolicy: { whenDeleted: text }
+  strategy: { type: text }
+  volumeClaimTemplates: [{}]
+  containers: &containers [{ name: text, env: [{ name: text }], volumeMounts: [{}] }]
+  initContainers: *containers
+  securityContext: {}
+  volumes: [{ name: text }]
+  template: &pod
+    metadata: { annotations: {}, labels: {} }
+    spec: { containers: *containers, initContainers: *containers, securityContext: {}, volumes: [{ name: text }] }
+  jobTemplate: { spec: { template: *pod } }
+{{- end }}
+
+{{/* A value is of the kind that Kubernetes wants, and so is all in it that is read, where it is given: (list path value shape). */}}
+{{- define "broker-sidecar.checkShape" -}}
+{{- $path := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- $shape := index . 2 -}}
+{{- if $value -}}
+{{- if not (kindIs (kindOf $shape) $value) -}}
+{{- $wanted := get (dict "map" "an object" "slice" "a list" "string" "text") (kindOf $shape) -}}
+{{- fail (printf "broker-sidecar.inject: %s is not %s, but: %v" $path $wanted $value) -}}
+{{- end -}}
+{{- if kindIs "map" $shape -}}
+{{- range $key, $inner := $shape -}}
+{{- include "broker-sidecar.checkShape" (list (printf "%s.%s" $path $key | trimPrefix ".") (get $value $key) $inner) -}}
+{{- end -}}
+{{- else if kindIs "slice" $shape -}}
+{{- range $number, $one := $value -}}
+{{- include "broker-sidecar.checkShape" (list (printf "%s[%d]" $path $number) (default "nothing" $one) (first $shape)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* It has a pod with containers, into which nobody has put a sidecar yet: (list context pod name). */}}
 {{- define "broker-sidecar.checkPod" -}}
 {{- $context := index . 0 -}}
 {{- $pod := index . 1 -}}
 {{- $this := index . 2 -}}
-{{- $spec := get (ternary $pod dict (kindIs "map" $pod)) "spec" -}}
-{{- $containers := get (ternary $spec dict (kindIs "map" $spec)) "containers" -}}
-{{- if not (and $containers (kindIs "slice" $containers)) -}}
+{{- $spec := default dict $pod.spec -}}
+{{- if not $spec.containers -}}
 {{- fail (printf "broker-sidecar.inject: %s has no pod with containers" $this) -}}
 {{- end -}}
 {{- range $key := list "containers" "initContainers" "volumes" -}}
 {{- range default list (get $spec $key) -}}
-{{- if not (kindIs "map" .) -}}
-{{- fail (printf "broker-sidecar.inject: %s: one of its %s is no object, but: %v" $this $key .) -}}
-{{- end -}}
 {{- if or (eq (toString .name) "broker-sidecar") (and (eq $key "volumes") (hasPrefix "sidecar-" (toString .name)) (has .name (include "broker-sidecar.volumeNames" $context | fromYamlArray))) -}}
 {{- fail (printf "broker-sidecar.inject: %s has %s already, among its %s; inject it once" $this .name $key) -}}
 {{- end -}}
@@ -70,17 +107,17 @@
 {{- if eq $kind "DaemonSet" -}}
 {{- fail (printf "%s: its pods cannot share one state file; use %s, or state.kind: emptyDir" $this $each) -}}
 {{- end -}}
-{{- $job := ternary (dig "jobTemplate" "spec" dict $spec) $spec (eq $kind "CronJob") -}}
+{{- $job := ternary (default dict (default dict $spec.jobTemplate).spec) $spec (eq $kind "CronJob") -}}
 {{- range $key := list "replicas" "parallelism" -}}
 {{- $pods := int (default 1 (get $job $key)) -}}
 {{- if gt $pods 1 -}}
 {{- fail (printf "%s: %s is %d, and these pods cannot share one state file; use 1, or %s" $this $key $pods $each) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (eq $kind "Deployment") (ne (dig "strategy" "type" "RollingUpdate" $spec) "Recreate") -}}
+{{- if and (eq $kind "Deployment") (ne (default "RollingUpdate" (default dict $spec.strategy).type) "Recreate") -}}
 {{- fail (printf "%s: with RollingUpdate the new pod waits for the old one's state file and never starts; give strategy: { type: Recreate }" $this) -}}
 {{- end -}}
-{{- if and (eq $kind "CronJob") (ne (dig "concurrencyPolicy" "Allow" $spec) "Forbid") -}}
+{{- if and (eq $kind "CronJob") (ne (default "Allow" $spec.concurrencyPolicy) "Forbid") -}}
 {{- fail (printf "%s: two runs cannot share one state file; give concurrencyPolicy: Forbid" $this) -}}
 {{- end -}}
 {{- end -}}
