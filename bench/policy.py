@@ -108,7 +108,7 @@ class _Sidecar:
 
         # The wire is the one part that must not be measured here, and no caller but a benchmark wants to exchange it.
         gateway._transport.send = send  # type: ignore[method-assign]  # noqa: SLF001
-        shapes = [gateway.shape()]
+        shapes = [gateway.controls.shape()]
         telemetry = Telemetry.model_validate({"otlp": {"endpoint": "http://127.0.0.1:1"}})
         self.run = gateway.run
         self.audit = AuditLog(folder, bot="bench", retention_days=1, clock=clock)

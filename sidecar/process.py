@@ -38,7 +38,7 @@ async def _reload_on(asked: asyncio.Event, app: App) -> None:
     while True:
         await asked.wait()
         asked.clear()
-        await app.reload()
+        await app.rooms.reload()
 
 
 async def _serve(config: Config, source: Path) -> int:

@@ -18,7 +18,7 @@ from sidecar.api.guard import Denial, Guard
 from sidecar.api.headers import sort
 from sidecar.api.models import BreakerModeChange, BreakerReset, Brokers, BrokerSummary, Degrade, Reset, Status
 from sidecar.api.openapi import describe
-from sidecar.api.ports import Gateway, Health
+from sidecar.api.ports import Controls, Health
 from sidecar.api.problem import RefusedError, problem
 from sidecar.api.routes import Asked, Route, find, parse_query
 from sidecar.clock import Clock
@@ -40,7 +40,7 @@ class Control:
         self,
         *,
         bot: str,
-        gateways: Mapping[str, Gateway],
+        brokers: Mapping[str, Controls],
         guard: Guard,
         events: Events,
         bus: Bus,
@@ -48,9 +48,9 @@ class Control:
         health: Health,
         more: Sequence[Route] = (),
     ) -> None:
-        """`more`: the operations of other rooms."""
+        """`brokers`: the controls of each, by its name. `more`: the operations of other rooms."""
         self._bot = bot
-        self._gateways = dict(gateways)
+        self._brokers = dict(brokers)
         self._guard = guard
         self._events = events
         self._bus = bus
@@ -151,7 +151,7 @@ class Control:
             state = "starting"
         if self.stopping:
             state, ready, detail = "stopping", False, "the sidecar is letting its last calls go"
-        readings = [gateway.reading() for gateway in self._gateways.values()]
+        readings = [broker.reading() for broker in self._brokers.values()]
         return as_json(
             Status.model_validate(
                 {
@@ -169,47 +169,47 @@ class Control:
 
     def _all_brokers(self, asked: Asked) -> Answer:
         del asked
-        return as_json(Brokers(brokers=[gateway.reading() for gateway in self._gateways.values()]))
+        return as_json(Brokers(brokers=[broker.reading() for broker in self._brokers.values()]))
 
     def _one_broker(self, asked: Asked) -> Answer:
-        return as_json(self._gateway(asked).reading())
+        return as_json(self._broker(asked).reading())
 
     def _reset_breaker(self, asked: Asked) -> Answer:
-        gateway = self._gateway(asked)
+        broker = self._broker(asked)
         try:
-            gateway.reset_breakers(asked.body.group, asked.body.reason)
+            broker.reset_breakers(asked.body.group, asked.body.reason)
         except KeyError:
-            raise _unknown_group(gateway) from None
+            raise _unknown_group(broker) from None
         return self._one_broker(asked)
 
     def _set_mode(self, asked: Asked) -> Answer:
-        gateway = self._gateway(asked)
+        broker = self._broker(asked)
         try:
-            gateway.set_breaker_mode(asked.body.group, asked.body.mode, asked.body.reason)
+            broker.set_breaker_mode(asked.body.group, asked.body.mode, asked.body.reason)
         except KeyError:
-            raise _unknown_group(gateway) from None
+            raise _unknown_group(broker) from None
         return self._one_broker(asked)
 
     def _reset_limits(self, asked: Asked) -> Answer:
-        self._gateway(asked).reset_limits(asked.body.reason)
+        self._broker(asked).reset_limits(asked.body.reason)
         return self._one_broker(asked)
 
     def _degrade(self, asked: Asked) -> Answer:
-        self._gateway(asked).degrade(asked.body.level, asked.body.reason, asked.body.seconds)
+        self._broker(asked).degrade(asked.body.level, asked.body.reason, asked.body.seconds)
         return self._one_broker(asked)
 
     def _recover(self, asked: Asked) -> Answer:
-        self._gateway(asked).recover(asked.body.reason)
+        self._broker(asked).recover(asked.body.reason)
         return self._one_broker(asked)
 
     def _reset_all(self, asked: Asked) -> Answer:
-        for gateway in self._gateways.values():
-            gateway.reset_breakers(None, asked.body.reason)
+        for broker in self._brokers.values():
+            broker.reset_breakers(None, asked.body.reason)
         return self._all_brokers(asked)
 
     def _follow(self, asked: Asked) -> Answer:
         brokers, kinds = asked.query.get("broker", ()), asked.query.get("kind", ())
-        if not set(brokers) <= set(self._gateways):
+        if not set(brokers) <= set(self._brokers):
             raise self._unknown_broker()
         if not set(kinds) <= set(KINDS):
             detail = f"no such kind of event; there are {', '.join(KINDS)}"
@@ -220,14 +220,14 @@ class Control:
         del asked
         return Answer(200, JSON, self._described)
 
-    def _gateway(self, asked: Asked) -> Gateway:
-        gateway = self._gateways.get(asked.params["broker"])
-        if gateway is None:
+    def _broker(self, asked: Asked) -> Controls:
+        broker = self._brokers.get(asked.params["broker"])
+        if broker is None:
             raise self._unknown_broker()
-        return gateway
+        return broker
 
     def _unknown_broker(self) -> RefusedError:
-        known = ", ".join(sorted(self._gateways))
+        known = ", ".join(sorted(self._brokers))
         return RefusedError(problem(HTTPStatus.NOT_FOUND, f"no such broker is configured; there are {known}"))
 
 
@@ -258,9 +258,10 @@ def _words(error: ErrorDetails) -> str:
     return error["msg"].removeprefix("Value error, ")
 
 
-def _unknown_group(gateway: Gateway) -> RefusedError:
-    known = ", ".join(breaker.group for breaker in gateway.reading().breakers)
-    errors = [{"pointer": "#/group", "detail": f"{gateway.name} has {known}"}]
+def _unknown_group(broker: Controls) -> RefusedError:
+    reading = broker.reading()
+    known = ", ".join(breaker.group for breaker in reading.breakers)
+    errors = [{"pointer": "#/group", "detail": f"{reading.name} has {known}"}]
     return RefusedError(problem(HTTPStatus.BAD_REQUEST, "no such endpoint group", errors=errors))
 
 

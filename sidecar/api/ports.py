@@ -12,6 +12,28 @@ Exposition = Callable[[str], tuple[bytes, str]]
 """Takes an `Accept` header, returns the metrics and their content type."""
 
 
+class Controls(Protocol):
+    """One broker's state, and what a person may change of it."""
+
+    def reading(self) -> BrokerReading:
+        """The broker's state now."""
+
+    def reset_breakers(self, group: str | None, reason: str) -> None:
+        """Close a breaker, or with None all. Raises `KeyError` for an unknown group."""
+
+    def set_breaker_mode(self, group: str | None, mode: BreakerMode, reason: str) -> None:
+        """Hand a breaker, or with None all, to its measurements or to a person. `KeyError` for an unknown group."""
+
+    def reset_limits(self, reason: str) -> None:
+        """Forget what is counted against the broker's limits, and open its gate."""
+
+    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
+        """Let the broker's degradation level be at least this for so long."""
+
+    def recover(self, reason: str) -> None:
+        """Back to degradation level `none` at once, whatever had demanded another."""
+
+
 class Gateway(Protocol):
     """One broker, ready to be called."""
 
@@ -41,23 +63,9 @@ class Gateway(Protocol):
     def refuse(self, kind: RefusalKind, message: str) -> Result:
         """Say no in the broker's own envelope; the broker is not touched."""
 
-    def reading(self) -> BrokerReading:
-        """The broker's state now."""
-
-    def reset_breakers(self, group: str | None, reason: str) -> None:
-        """Close a breaker, or with None all. Raises `KeyError` for an unknown group."""
-
-    def set_breaker_mode(self, group: str | None, mode: BreakerMode, reason: str) -> None:
-        """Hand a breaker, or with None all, to its measurements or to a person. `KeyError` for an unknown group."""
-
-    def reset_limits(self, reason: str) -> None:
-        """Forget what is counted against the broker's limits, and open its gate."""
-
-    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
-        """Let the broker's degradation level be at least this for so long."""
-
-    def recover(self, reason: str) -> None:
-        """Back to degradation level `none` at once, whatever had demanded another."""
+    @property
+    def controls(self) -> Controls:
+        """What a person may look at and change."""
 
 
 class Health(Protocol):

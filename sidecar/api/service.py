@@ -143,7 +143,7 @@ class Api:
         self._proxy = Proxy(self._gateways, guard, self._bus, self._desk)
         self._control = Control(
             bot=self._config.bot,
-            gateways=self._gateways,
+            brokers={name: gateway.controls for name, gateway in self._gateways.items()},
             guard=guard,
             events=self._events,
             bus=self._bus,

@@ -13,21 +13,19 @@ from sidecar.brokers._binance_kinds import OTHER, OTHER_READ, Lines
 from sidecar.brokers._binance_rules import Costs, Route, Rule
 from sidecar.brokers._essence import joined, without
 from sidecar.brokers._refusals import envelope, sentence
+from sidecar.brokers.limits import LimitSpec, Reading, WindowSpec
 from sidecar.brokers.profile import (
     Endpoint,
     Fit,
     Intent,
     Keys,
     Lane,
-    LimitSpec,
     Look,
     OrderFacts,
     OrderTerms,
     Progress,
-    Reading,
     Refusal,
     Verdict,
-    WindowSpec,
 )
 from sidecar.wire import Answer, Headers, Request, header
 from sidecar.words import Effect, Outcome, RefusalKind

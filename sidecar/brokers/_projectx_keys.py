@@ -9,7 +9,8 @@ from typing import Final
 from sidecar.brokers._answers import Body, json_of, parsed
 from sidecar.brokers._projectx_closing import side_of
 from sidecar.brokers._projectx_endpoints import client_id_of, fields_of, rule_of
-from sidecar.brokers.profile import Keys, Token
+from sidecar.brokers.login import Token
+from sidecar.brokers.profile import Keys
 from sidecar.wire import Answer, Request
 
 TOKEN_SECONDS: Final = 86_400.0

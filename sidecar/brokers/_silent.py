@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from sidecar.brokers.profile import Fit, Intent, LimitSpec, OrderTerms, Reading
+from sidecar.brokers.limits import LimitSpec, Reading
+from sidecar.brokers.profile import Fit, Intent, OrderTerms
 from sidecar.wire import Answer, Headers, Request
 
 

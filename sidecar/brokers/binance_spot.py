@@ -9,7 +9,8 @@ from sidecar.brokers._binance import BinanceProfile, Tables
 from sidecar.brokers._binance_orders import SPOT
 from sidecar.brokers._binance_spot_endpoints import ORDERS_1D, ORDERS_10S, ROUTES, WEIGHT
 from sidecar.brokers.groups import Group
-from sidecar.brokers.profile import OrderTerms, Progress, Scope, WindowSpec
+from sidecar.brokers.limits import Scope, WindowSpec
+from sidecar.brokers.profile import OrderTerms, Progress
 from sidecar.wire import Answer, Request
 
 SAPI_IP: Final = "sapi_ip_weight_1m"

@@ -7,8 +7,8 @@ from sidecar.brokers import _binance_positions, _binance_stream
 from sidecar.brokers._binance import BinanceProfile, Tables
 from sidecar.brokers._binance_orders import USDM
 from sidecar.brokers._binance_usdm_endpoints import ORDERS_1M, ORDERS_10S, ROUTES, WEIGHT
+from sidecar.brokers.limits import Scope, WindowSpec
 from sidecar.brokers.positions import Position, Positions
-from sidecar.brokers.profile import Scope, WindowSpec
 from sidecar.brokers.streams import OrderStream
 from sidecar.wire import Request
 

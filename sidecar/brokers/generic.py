@@ -11,6 +11,7 @@ from sidecar.brokers._essence import everything, joined
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._rate_limit_headers import told_by
 from sidecar.brokers._refusals import envelope, sentence
+from sidecar.brokers.limits import LimitSpec, Reading, Scope, WindowSpec
 from sidecar.brokers.profile import (
     Endpoint,
     Fit,
@@ -18,16 +19,12 @@ from sidecar.brokers.profile import (
     Intent,
     Keys,
     Lane,
-    LimitSpec,
     Look,
     OrderFacts,
     OrderTerms,
     Progress,
-    Reading,
     Refusal,
-    Scope,
     Verdict,
-    WindowSpec,
 )
 from sidecar.brokers.times import unix_time
 from sidecar.wire import Answer, Headers, Request, header

@@ -19,20 +19,18 @@ from sidecar.brokers._oanda_keys import OandaSigner, identified
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers.groups import Group
+from sidecar.brokers.limits import BucketSpec, LimitSpec, Reading
 from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
-    BucketSpec,
     Endpoint,
     Fit,
     Intent,
     Keys,
     Lane,
-    LimitSpec,
     Look,
     OrderFacts,
     OrderTerms,
     Progress,
-    Reading,
     Refusal,
     Verdict,
 )

@@ -18,19 +18,17 @@ from sidecar.brokers._openalgo_keys import OpenAlgoSigner
 from sidecar.brokers._paths import PathTree
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers._silent import Silent
+from sidecar.brokers.limits import BucketSpec, LimitSpec, Scope
 from sidecar.brokers.profile import (
-    BucketSpec,
     Endpoint,
     Intent,
     Keys,
     Lane,
-    LimitSpec,
     Look,
     OrderFacts,
     OrderTerms,
     Progress,
     Refusal,
-    Scope,
     Verdict,
 )
 from sidecar.wire import Answer, Request

@@ -10,48 +10,11 @@ written (`express`), kept (`unsigned`), fitted to what is there (`fit`), taken b
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
+from sidecar.brokers.limits import LimitSpec, Reading
 from sidecar.wire import Answer, Headers, Request
 from sidecar.words import Effect, OrderState, OrderType, Outcome, Priority, RefusalKind, Side, TimeInForce
-
-
-class Scope(StrEnum):
-    """Whom a limit counts: everybody behind one network address, or one account."""
-
-    ADDRESS = "address"
-    ACCOUNT = "account"
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSpec:
-    """A limit that counts in windows aligned on the broker's clock: so much from full minute to full minute."""
-
-    name: str
-    """The metric label, such as `weight_1m`."""
-    capacity: float
-    """How much fits into one window, in the limit's own unit; above 0."""
-    seconds: float
-    """The window's length; windows start at multiples of it since the Unix epoch."""
-    scope: Scope
-    header: bytes = b""
-    """The answer header, in lower case, that tells how much is used; empty when the broker tells nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class BucketSpec:
-    """A limit that refills steadily: `rate` a second, at most `burst` at once."""
-
-    name: str
-    rate: float
-    burst: float
-    scope: Scope = Scope.ACCOUNT
-    group: str = ""
-    """The endpoint group whose calls it counts; empty counts every call."""
-
-
-LimitSpec = WindowSpec | BucketSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +82,6 @@ REASONS = (
     "unclear",
 )
 """Every value that `Verdict.reason` takes. `unclear` is a broker's own "may have been executed"."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One limit as a broker's answer told it."""
-
-    limit: str
-    used: float | None = None
-    capacity: float | None = None
-    resets_at: float | None = None
-    """Unix seconds at which the window starts anew, where the broker tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,36 +329,3 @@ class Profile(Protocol):
 
     def told_price(self, terms: OrderTerms, answer: Answer) -> Decimal | None:
         """The price that this order would meet at the market now: the ask for a buy, the bid for a sell."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Token:
-    """What a login brought. It has no telling `repr`."""
-
-    value: str
-    seconds: float
-    """How long it is good for, from the answer on; above 0."""
-
-
-class Login(Protocol):
-    """Asks a broker for a token to sign with."""
-
-    request: Request
-    """The question. It holds the keys."""
-
-    def told(self, answer: Answer, now: float) -> Token | None:
-        """The token in an answer that was `ok`, at the broker's time `now` (Unix seconds); None when it holds none."""
-
-    def stand_in(self, request: Request, now: float) -> Answer | None:
-        """What a bot is told that asks for a session of its own, though the sidecar's serves it; None for the rest.
-
-        The token in it opens nothing.
-        """
-
-
-@runtime_checkable
-class LogsIn(Protocol):
-    """What a profile has besides when its broker wants a login: then `signer` signs with the token that it brought."""
-
-    def login(self, keys: Keys) -> Login:
-        """The login with these keys."""

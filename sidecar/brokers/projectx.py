@@ -19,15 +19,14 @@ from sidecar.brokers._essence import everything
 from sidecar.brokers._projectx_endpoints import ENDPOINTS, client_id_of, fields_of, rule_of
 from sidecar.brokers._refusals import envelope, sentence
 from sidecar.brokers._silent import Silent
+from sidecar.brokers.limits import BucketSpec, LimitSpec
 from sidecar.brokers.positions import Position, Positions
 from sidecar.brokers.profile import (
-    BucketSpec,
     Endpoint,
     Fit,
     Intent,
     Keys,
     Lane,
-    LimitSpec,
     Look,
     OrderFacts,
     OrderTerms,

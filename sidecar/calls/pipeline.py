@@ -1,62 +1,29 @@
 """One call's way to a broker and back: breaker, limiter, send, classify, record; and again where that is safe."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Final
 
-from sidecar.brokers.profile import Profile, Refusal, Verdict
+from sidecar.brokers.profile import Verdict
 from sidecar.calls import explain
-from sidecar.calls.admission import Admission, Restraint
 from sidecar.calls.asking import CLOCK_SKEW, is_unauthorised
-from sidecar.calls.breaker import Breaker, Permit
-from sidecar.calls.budget import RetryBudget
-from sidecar.calls.latesigning import LateSigning
-from sidecar.calls.limiter import Lease, Limiter, LimitRefused, told_pause
+from sidecar.calls.breaker import Permit
+from sidecar.calls.clearance import ANSWER_SECONDS, Clearance, Refused, ends_at
+from sidecar.calls.limiter import Lease, told_pause
 from sidecar.calls.model import Call, Fate, Result
-from sidecar.calls.policies import RetryPolicy
-from sidecar.calls.reconcile import Reconciler
+from sidecar.calls.parts import Parts
 from sidecar.calls.retry import Situation, decide
-from sidecar.calls.session import NoSession, Session
-from sidecar.calls.transport import MaybeSent, NotSent, Transport, TransportError
-from sidecar.clock import Clock
-from sidecar.telemetry.events import AttemptFinished, Bus, RetryDenied, RetryScheduled
+from sidecar.calls.transport import MaybeSent, NotSent, TransportError
+from sidecar.telemetry.events import AttemptFinished, RetryDenied, RetryScheduled
 from sidecar.wire import Answer
-from sidecar.words import DegradationLevel, Effect, Outcome, Priority, RefusalKind, Why
+from sidecar.words import Effect, Outcome, Why
 
 LARGE_ANSWER_BYTES: Final = 64 * 1024
 """From here on an answer that may announce limits is read in another thread, so that no other call waits for it."""
-ANSWER_SECONDS: Final = 0.5
-"""The least time in which an answer can be hoped for. No new risk is sent after a wait with less than that left, and
-an attempt that had less says nothing of the broker's health."""
 _EXECUTED: Final = frozenset({Outcome.OK, Outcome.UNKNOWN})
 """The outcomes after which something may have changed at the broker."""
 _THERE: Final = frozenset({Outcome.REJECTED, Outcome.FATAL})
 """A probe carries no key; a broker that says so is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a pipeline is made of."""
-
-    broker: str
-    profile: Profile
-    retries: Mapping[str, RetryPolicy]
-    """By endpoint name; complete."""
-    breakers: Mapping[str, Breaker]
-    """By endpoint group; complete."""
-    admission: Admission
-    restraint: Restraint
-    limiter: Limiter
-    budget: RetryBudget
-    transport: Transport
-    bus: Bus
-    clock: Clock
-    rng: Random
-    reconciler: Reconciler
-    late: LateSigning | None
-    """Signs each transmission; None where bots sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +34,12 @@ class _Ended:
     answer: Answer | None
 
 
-class _Refused(Exception):
-    """Raised when the sidecar lets no attempt through."""
-
-    def __init__(self, outcome: Outcome, why: Why, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.outcome = outcome
-        self.why = why
-        self.refusal = refusal
-
-
 class Pipeline:
     """Carries the calls of one broker."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._clearance = Clearance(parts)
 
     async def run(self, call: Call) -> Result:
         """Make attempts until one settles the call or no further one is allowed."""
@@ -93,9 +51,9 @@ class Pipeline:
         ended: _Ended | None = None
         while True:
             try:
-                await self._log_in(call)
-                permit, lease = await self._enter(call)
-            except _Refused as refused:
+                await self._clearance.log_in(call)
+                permit, lease = await self._clearance.enter(call)
+            except Refused as refused:
                 return self._refusal(call, refused, ended)
             ended = await self._attempt(call, permit, lease)
             if await self._learnt_the_time(call, ended.verdict) or await self._logged_in_anew(call, ended):
@@ -113,124 +71,17 @@ class Pipeline:
 
     # Before an attempt
 
-    def _session(self, call: Call) -> Session | None:
-        """The session that signs this call; a probe needs none."""
-        return None if self._parts.late is None or call.probe else self._parts.late.session
-
     async def _stood_in_for(self, call: Call) -> Result | None:
         """The answer to a bot's own login, where the sidecar's session serves it: the broker's would hold a token."""
-        session = self._session(call)
+        session = self._clearance.session(call)
         answer = None if session is None else session.stand_in(call.request)
         if answer is None:
             return None
         try:
-            await self._log_in(call)
-        except _Refused as refused:
+            await self._clearance.log_in(call)
+        except Refused as refused:
             return self._refusal(call, refused, None)
         return Result(answer, Fate(Outcome.OK, 0, call.waited, source="sidecar"))
-
-    async def _log_in(self, call: Call) -> None:
-        session = self._session(call)
-        if session is None:
-            return
-        clock = self._parts.clock
-        started = clock.monotonic()
-        try:
-            await session.ready(call.deadline)
-        except NoSession as none:
-            # Also when the keys were refused: a person can mend that, and the same request may then go.
-            refusal = Refusal(RefusalKind.NO_SESSION, str(none), none.retry_after)
-            raise _Refused(Outcome.TRANSIENT, Why.DEADLINE, refusal) from None
-        finally:
-            call.at_broker += clock.monotonic() - started
-
-    async def _enter(self, call: Call) -> tuple[Permit, Lease]:
-        if call.probe:
-            return await self._admit(call)
-        admission = self._parts.admission
-        entry = admission.enter(reserved=call.intent.priority.reserved)
-        if entry is None:
-            raise self._maintenance_refusal()
-        if self._forbidden(call):
-            admission.drop(entry)
-            raise self._degradation_refusal()
-        call.entry = entry
-        try:
-            return await self._admit(call)
-        except BaseException:
-            admission.drop(entry)
-            raise
-
-    async def _admit(self, call: Call) -> tuple[Permit, Lease]:
-        permit = self._permit(call)
-        lease = self._parts.limiter.try_acquire(call.intent)
-        if lease is not None:
-            return permit, lease
-        # The wait may be long: a probe's place is not kept meanwhile, and the breaker may have opened after it.
-        self._parts.breakers[call.intent.endpoint.group].release(permit)
-        lease = await self._wait(call)
-        try:
-            if self._parts.admission.opens_in() > 0 and not call.probe and not call.intent.priority.reserved:
-                raise self._maintenance_refusal()
-            if self._forbidden(call):
-                raise self._degradation_refusal()
-            return self._permit(call), lease
-        except _Refused:
-            self._parts.limiter.give_back(lease)
-            raise
-
-    def _forbidden(self, call: Call) -> bool:
-        restraint = self._parts.restraint
-        return restraint.level is not DegradationLevel.NONE and not call.probe and restraint.refuses(call.intent)
-
-    def _permit(self, call: Call) -> Permit:
-        if self._parts.clock.monotonic() >= call.deadline:
-            raise self._caller_refusal(explain.too_late(self._parts.broker, call.intent))
-        if call.intent.priority is not Priority.CANCEL and call.gone():
-            # Its bot takes the order for lost, and may have sent it again. A cancel is wanted in any case.
-            raise self._caller_refusal(explain.gone(self._parts.broker, call.intent))
-        breaker = self._parts.breakers[call.intent.endpoint.group]
-        permit = breaker.admit(reserved=call.probe or call.intent.priority.reserved)
-        if permit is None:
-            raise self._breaker_refusal(breaker, call)
-        return permit
-
-    async def _wait(self, call: Call) -> Lease:
-        clock = self._parts.clock
-        started = clock.monotonic()
-        try:
-            return await self._parts.limiter.acquire(call.intent, self._ends_at(call))
-        except LimitRefused as refused:
-            raise self._limit_refusal(refused) from None
-        finally:
-            call.waited += clock.monotonic() - started
-
-    @staticmethod
-    def _caller_refusal(message: str) -> _Refused:
-        return _Refused(Outcome.TRANSIENT, Why.DEADLINE, Refusal(RefusalKind.DEADLINE, message))
-
-    def _maintenance_refusal(self) -> _Refused:
-        opens_in = self._parts.admission.opens_in()
-        message = explain.under_maintenance(self._parts.broker, opens_in)
-        return _Refused(Outcome.MAINTENANCE, Why.DEADLINE, Refusal(RefusalKind.MAINTENANCE, message, opens_in))
-
-    def _degradation_refusal(self) -> _Refused:
-        parts = self._parts
-        reading = parts.restraint.reading()
-        again = None if reading.next_step is None else max(0.0, reading.next_step - parts.clock.now())
-        refusal = Refusal(RefusalKind.DEGRADED, explain.degraded(parts.broker, reading), again)
-        return _Refused(Outcome.TRANSIENT, Why.DEADLINE, refusal)
-
-    def _breaker_refusal(self, breaker: Breaker, call: Call) -> _Refused:
-        retry_in = breaker.retry_in()
-        message = explain.breaker_open(self._parts.broker, call.intent.endpoint.group, retry_in)
-        refusal = Refusal(RefusalKind.BREAKER_OPEN, message, retry_in)
-        return _Refused(Outcome.TRANSIENT, Why.BREAKER_OPEN, refusal)
-
-    @staticmethod
-    def _limit_refusal(refused: LimitRefused) -> _Refused:
-        kind = RefusalKind.BANNED if refused.outcome is Outcome.BANNED else RefusalKind.RATE_LIMITED
-        return _Refused(refused.outcome, Why.DEADLINE, Refusal(kind, str(refused), refused.retry_after))
 
     # The attempt
 
@@ -281,7 +132,7 @@ class Pipeline:
 
     async def _send(self, call: Call, now: float) -> Answer:
         seconds = max(call.deadline - now, 0.001)
-        session = self._session(call)
+        session = self._clearance.session(call)
         call.session = 0 if session is None else session.number
         request = call.request if self._parts.late is None else self._parts.late.sign(call.request)
         if call.intent.endpoint.stream:
@@ -347,7 +198,7 @@ class Pipeline:
 
     async def _logged_in_anew(self, call: Call, ended: _Ended) -> bool:
         """Whether the broker refused the token, and there is another now; once a call."""
-        parts, session = self._parts, self._session(call)
+        parts, session = self._parts, self._clearance.session(call)
         definite = ended.verdict.outcome is Outcome.FATAL and is_unauthorised(ended.answer)
         if session is None or call.logged_in_anew or not definite:
             return False
@@ -370,24 +221,11 @@ class Pipeline:
             effect=intent.effect,
             verdict=verdict,
             attempt=call.attempts,
-            remaining=self._ends_at(call) - parts.clock.monotonic(),
+            remaining=ends_at(call) - parts.clock.monotonic(),
             pause=max(told_pause(verdict, parts.clock.now()) or 0.0, shut_for, parts.admission.opens_in()),
             breaker_open=parts.breakers[intent.endpoint.group].refuses(reserved=intent.priority.reserved),
         )
         return decide(parts.retries[intent.endpoint.name], situation, parts.rng, parts.budget.take)
-
-    @staticmethod
-    def _ends_at(call: Call) -> float:
-        """Monotonic seconds until which a wait makes sense: then the caller has gone, or the signature has.
-
-        New risk stops waiting a little before: sent at the last moment, it would be executed with nobody to hear of it.
-        """
-        intent, ends_at = call.intent, call.deadline
-        if intent.effect is not Effect.READ and not intent.priority.reserved:
-            ends_at -= ANSWER_SECONDS
-        if intent.expires_at is None:
-            return ends_at
-        return min(ends_at, call.received + max(0.0, intent.expires_at - call.received_at))
 
     async def _pause(self, call: Call, seconds: float) -> None:
         clock = self._parts.clock
@@ -412,7 +250,7 @@ class Pipeline:
         fate = Fate(outcome, attempts, call.waited, why if attempts else refusal.kind, source="sidecar")
         return Result(self._parts.profile.refuse(refusal), fate)
 
-    def _refusal(self, call: Call, refused: _Refused, ended: _Ended | None) -> Result:
+    def _refusal(self, call: Call, refused: Refused, ended: _Ended | None) -> Result:
         if ended is not None:
             return self._conclude(call, ended, refused.why)
         fate = Fate(refused.outcome, 0, call.waited, refused.refusal.kind, source="sidecar")

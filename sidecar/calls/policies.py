@@ -1,8 +1,10 @@
 """The configured policies, resolved once at start: what an endpoint's retries and a group's breaker really use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sidecar.brokers.profile import Profile
 from sidecar.config.model import Breaker, BreakerOverride, Retry, RetryOverride
 from sidecar.words import BreakerMode
 
@@ -49,6 +51,12 @@ def retry_policy(settings: Retry, endpoint: str, profile_preset: str) -> RetryPo
         max_seconds=pick("max_seconds", preset.max_seconds),
         jitter=pick("jitter", preset.jitter),
     )
+
+
+def retry_policies(settings: Retry, profile: Profile) -> Mapping[str, RetryPolicy]:
+    """What each endpoint of a profile uses, by its name."""
+    preset = profile.retry_preset
+    return {endpoint.name: retry_policy(settings, endpoint.name, preset) for endpoint in profile.endpoints}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from sidecar.brokers.profile import Keys, Login, Signer, Verdict
+from sidecar.brokers.login import Login
+from sidecar.brokers.profile import Keys, Signer, Verdict
 from sidecar.clock import Clock
 from sidecar.telemetry.events import Bus, LoginFinished
 from sidecar.wire import Answer, Request

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from sidecar.alerting.routes import contacts, manner
-from sidecar.brokers.profile import LimitSpec, Profile, WindowSpec
+from sidecar.brokers.limits import LimitSpec, WindowSpec
+from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
 from sidecar.calls.limiter.specs import Planned
 from sidecar.calls.limiter.specs import plan as planned_limits

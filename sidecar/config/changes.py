@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from sidecar.brokers.limits import WindowSpec
 from sidecar.brokers.positions import TellsPositions
-from sidecar.brokers.profile import WindowSpec
 from sidecar.brokers.registry import build
 from sidecar.calls.limiter.specs import Planned, plan
 from sidecar.config.model import Broker, Config, Credentials, Limits

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from sidecar.brokers.profile import BucketSpec, Endpoint, Profile, WindowSpec
+from sidecar.brokers.limits import BucketSpec, WindowSpec
+from sidecar.brokers.profile import Endpoint, Profile
 from sidecar.brokers.registry import build
 from sidecar.config import keys
 from sidecar.config.credentials import credential_errors

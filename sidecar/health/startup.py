@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from sidecar.brokers.profile import Verdict
-from sidecar.calls.preflight import AUTH, Preflight
+from sidecar.calls.hold import Hold
+from sidecar.calls.preflight import AUTH
+from sidecar.calls.questions import Questions
 from sidecar.clock import Clock
 from sidecar.config.model import Startup
 from sidecar.health.operational import Operational
@@ -38,19 +40,14 @@ class Subject(Protocol):
 
     name: str
 
-    @property
-    def preflight(self) -> Preflight:
-        """What asks the broker."""
+    questions: Questions
+    """What asks the broker."""
+    hold: Hold
+    """What keeps new risk back."""
 
     @property
     def signs(self) -> bool:
         """Whether the sidecar signs bots' requests."""
-
-    def hold(self, why: str, retry_after: float | None) -> None:
-        """Send no new risk until `release`."""
-
-    def release(self) -> None:
-        """Take new risk on again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Found:
 
 async def look(subject: Subject, seconds: float, clock: Clock) -> Found:
     """One round of checks, each within `seconds`."""
-    ask = subject.preflight
+    ask = subject.questions.preflight
     reached = await _within(seconds, clock, ask.connectivity)
     if reached is not None and reached.outcome is not Outcome.OK:
         return Found(Readiness.WAITING, _words(StartupCheck.CONNECTIVITY, reached))
@@ -209,6 +206,6 @@ class StartupChecks:
 
     def _hold(self, state: Readiness, reason: str, retry_in: float | None) -> None:
         if state is Readiness.READY:
-            self._subject.release()
+            self._subject.hold.end()
         elif self._subject.signs:
-            self._subject.hold(reason, retry_in)
+            self._subject.hold.begin(reason, retry_in)

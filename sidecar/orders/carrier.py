@@ -66,7 +66,7 @@ class Carrier:
         try:
             question = next(fit)
             while True:
-                question = fit.send(await self.gateway.ask(question))
+                question = fit.send(await self.gateway.questions.ask(question))
         except Unanswered:
             return Next(OrderState.QUEUED, "not sent: the broker does not tell what it depends on")
         except StopIteration as end:
@@ -91,6 +91,6 @@ class Carrier:
         if question is None:
             return None
         try:
-            return self.profile.told_price(terms, await self.gateway.ask(question))
+            return self.profile.told_price(terms, await self.gateway.questions.ask(question))
         except Unanswered:
             return None

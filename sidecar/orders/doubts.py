@@ -11,7 +11,8 @@ from typing import Final
 
 from sidecar.brokers.profile import Finding, Profile
 from sidecar.calls.asking import Unanswered
-from sidecar.calls.gateway import Gateway, LookupImpossible
+from sidecar.calls.gateway import Gateway
+from sidecar.calls.questions import LookupImpossible
 from sidecar.clock import Clock
 from sidecar.orders.order import Order
 from sidecar.orders.outcome import Next, after_look
@@ -121,8 +122,8 @@ class Doubts:
                 return self._settle(order, _dead(what))
 
     async def _look(self, order: Order, number: int) -> Finding | None:
-        known = order.broker_order_id
-        return await self._gateway.look_up(order.request, placed_at=order.created_at, number=number, order_id=known)
+        known, ask = order.broker_order_id, self._gateway.questions
+        return await ask.look_up(order.request, placed_at=order.created_at, number=number, order_id=known)
 
     async def _open(self) -> None:
         """Wait while the broker is away: who is in doubt does not knock, others look whether it is back."""

@@ -16,15 +16,15 @@ from hashlib import sha256
 from typing import Final
 
 from sidecar.brokers.profile import Intent, Profile
+from sidecar.calls.controls import Controls
 from sidecar.calls.gateway import Gateway
 from sidecar.calls.model import Fate, Result
 from sidecar.clock import Clock
 from sidecar.orders.keys import HEADER, Kept, Keys, may_be_known
 from sidecar.store import StoreError
 from sidecar.telemetry.events import Bus, CallReplayed
-from sidecar.telemetry.state import BrokerReading
 from sidecar.wire import Answer, Headers, Request
-from sidecar.words import BreakerMode, DegradationLevel, Effect, Outcome, RefusalKind
+from sidecar.words import Effect, Outcome, RefusalKind
 
 LARGEST_KEPT_BYTES: Final = 1024 * 1024
 """A larger answer is not kept: the same call is then in doubt. No answer about an order comes near it."""
@@ -350,29 +350,10 @@ class IdempotentGateway:
         """An answer by the sidecar itself, in the broker's envelope; the broker saw nothing."""
         return self._gateway.refuse(kind, message)
 
-    def reading(self) -> BrokerReading:
-        """How the broker stands now."""
-        return self._gateway.reading()
-
-    def reset_breakers(self, group: str | None, reason: str) -> None:
-        """Close one group's breaker, or all; raises KeyError for a group that the broker does not have."""
-        self._gateway.reset_breakers(group, reason)
-
-    def set_breaker_mode(self, group: str | None, mode: BreakerMode, reason: str) -> None:
-        """Run one group's breaker, or all, in another mode; raises KeyError for an unknown group."""
-        self._gateway.set_breaker_mode(group, mode, reason)
-
-    def reset_limits(self, reason: str) -> None:
-        """Forget what was counted of every limit and open the gate."""
-        self._gateway.reset_limits(reason)
-
-    def degrade(self, level: DegradationLevel, reason: str, seconds: float) -> None:
-        """Let the degradation level be at least this for so long."""
-        self._gateway.degrade(level, reason, seconds)
-
-    def recover(self, reason: str) -> None:
-        """Back to degradation level `none`, whatever had demanded another."""
-        self._gateway.recover(reason)
+    @property
+    def controls(self) -> Controls:
+        """What a person may look at and change of the broker."""
+        return self._gateway.controls
 
 
 def _without_key(headers: Headers) -> Headers:

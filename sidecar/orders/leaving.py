@@ -182,7 +182,7 @@ class Leaving:
         try:
             question = next(asking)
             while True:
-                question = asking.send(await self._gateway.ask(question))
+                question = asking.send(await self._gateway.questions.ask(question))
         except StopIteration as end:
             told: tuple[Position, ...] | None = end.value
             return told

@@ -6,7 +6,8 @@ from typing import Final
 
 from sidecar.brokers.profile import Profile
 from sidecar.calls.asking import Unanswered
-from sidecar.calls.gateway import Gateway, LookupImpossible
+from sidecar.calls.gateway import Gateway
+from sidecar.calls.questions import LookupImpossible
 from sidecar.clock import Clock
 from sidecar.orders.chores import Chores
 from sidecar.orders.fleeting import Fleeting
@@ -70,12 +71,12 @@ class Working:
         if order is None or order.state is not OrderState.WORKING:
             return False
         try:
-            found = await self._gateway.look_up(
+            found = await self._gateway.questions.look_up(
                 order.request,
                 placed_at=order.created_at,
                 number=1,
                 order_id=order.broker_order_id,
-                routine=not self._gateway.tells_of_orders,  # whom a stream has told wants to know what is, not what was
+                routine=not self._gateway.questions.tells_of_orders,  # after a stream's word: what is, not what was
             )
         except Unanswered:
             return True

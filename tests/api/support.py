@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.api import Api
+from sidecar.api.ports import Controls
 from sidecar.api.routes import Route
 from sidecar.calls.model import Fate, Result
 from sidecar.config.model import Config
@@ -82,6 +83,10 @@ class FakeGateway:
         body = f'{{"code":-1000,"msg":"{message}"}}'.encode()
         answer = Answer(400, ((b"Content-Type", b"application/json"),), body)
         return Result(answer, Fate(Outcome.FATAL, attempts=0, why=kind, source="sidecar"))
+
+    @property
+    def controls(self) -> Controls:
+        return self
 
     def reading(self) -> BrokerReading:
         breaker = BreakerReading("orders", BreakerState.OPEN, BreakerMode.AUTO, 1.0, 5, 0.5, 0.0, 61.0)

@@ -5,7 +5,7 @@ import pytest
 
 from sidecar.brokers.binance_spot import BinanceSpot
 from sidecar.brokers.binance_usdm import BinanceUsdm
-from sidecar.brokers.profile import Reading, Scope, WindowSpec
+from sidecar.brokers.limits import Reading, Scope, WindowSpec
 from sidecar.wire import Answer
 from tests.brokers.support import JSON, answer, query
 

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.brokers.profile import REASONS, Profile, Reading, Refusal, Scope, WindowSpec
+from sidecar.brokers.limits import Reading, Scope, WindowSpec
+from sidecar.brokers.profile import REASONS, Profile, Refusal
 from sidecar.brokers.registry import build
 from sidecar.config.model import Broker
 from sidecar.wire import Answer, Headers, Request, header

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from sidecar.brokers.limits import BucketSpec
 from sidecar.brokers.oanda import Oanda
-from sidecar.brokers.profile import REASONS, BucketSpec, Refusal
+from sidecar.brokers.profile import REASONS, Refusal
 from sidecar.wire import Answer, Request, header
 from sidecar.words import Effect, Outcome, Priority, RefusalKind
 from tests.brokers.support import JSON, answer, body

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.brokers.profile import BucketSpec, Inexpressible, Intent, Keys, Lane, OrderTerms, Refusal
+from sidecar.brokers.limits import BucketSpec
+from sidecar.brokers.profile import Inexpressible, Intent, Keys, Lane, OrderTerms, Refusal
 from sidecar.brokers.projectx import ProjectX
 from sidecar.wire import Answer, Request, header
 from sidecar.words import Effect, OrderState, OrderType, Outcome, Priority, RefusalKind, Side, TimeInForce

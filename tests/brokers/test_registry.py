@@ -1,6 +1,7 @@
 import pytest
 
-from sidecar.brokers.profile import BucketSpec, Profile, WindowSpec
+from sidecar.brokers.limits import BucketSpec, WindowSpec
+from sidecar.brokers.profile import Profile
 from sidecar.brokers.registry import build
 from sidecar.config.model import Broker
 from sidecar.words import Effect, Priority

@@ -77,7 +77,7 @@ def test_a_breaker_that_is_forced_by_the_new_file_is_so_at_once_and_on_the_recor
 
 def test_a_mode_that_a_person_set_outlives_a_reload_that_does_not_name_another() -> None:
     bench = Bench([FILLED])
-    bench.gateway.set_breaker_mode("orders", BreakerMode.FORCED_OPEN, "I look at it")
+    bench.gateway.controls.set_breaker_mode("orders", BreakerMode.FORCED_OPEN, "I look at it")
     adopt(bench, retry={"attempts": 2})
     assert bench.call(order()).fate.why is RefusalKind.BREAKER_OPEN
 
@@ -99,7 +99,7 @@ def test_new_keys_sign_the_next_call_and_the_old_ones_the_call_under_way() -> No
 def test_the_same_keys_again_are_no_others() -> None:
     bench = Bench([FILLED], credentials=SIGN)
     assert adopt(bench, credentials=SIGN) is False
-    assert Keys(key="old", secret="s") == bench.gateway._keys
+    assert Keys(key="old", secret="s") == bench.gateway.questions._keys
 
 
 # Times, and what is remembered
@@ -152,6 +152,6 @@ def test_a_smaller_cache_forgets_what_does_not_fit_at_once() -> None:
     bench = Bench([FILLED])
     adopt(bench, cache=REMEMBERED)
     bench.call(READ)
-    assert bench.gateway.reading().cache.answers == 1
+    assert bench.gateway.controls.reading().cache.answers == 1
     adopt(bench, cache=REMEMBERED | {"max_bytes": 1})
-    assert bench.gateway.reading().cache.answers == 0
+    assert bench.gateway.controls.reading().cache.answers == 0

@@ -100,7 +100,7 @@ def test_a_probe_that_waits_for_a_limit_does_not_keep_the_others_out() -> None:
 
     lookup, waited = bench.clock.run(main())
     assert (lookup.fate.outcome, waited.fate.outcome) == (Outcome.OK, Outcome.OK)
-    assert bench.gateway.reading().breakers[1].state is BreakerState.CLOSED
+    assert bench.gateway.controls.reading().breakers[1].state is BreakerState.CLOSED
 
 
 def test_a_refused_retry_gives_the_brokers_own_answer_back() -> None:

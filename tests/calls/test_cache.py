@@ -229,7 +229,7 @@ def test_no_two_askers_ever_share_an_answer(askers: list[Headers]) -> None:
 def test_nothing_secret_is_kept() -> None:
     bench = caching(POSITIONS)
     bench.call(positions(key="very-secret-key"))
-    assert bench.gateway.reading().cache.answers == 1
+    assert bench.gateway.controls.reading().cache.answers == 1
     assert b"very-secret-key" not in b"".join(bench.gateway._cache._kept)
     assert "very-secret-key" not in repr(bench.gateway._cache._kept)
 
@@ -370,7 +370,7 @@ def test_only_a_plain_success_is_kept(unfit: Answer) -> None:
     bench = caching(TICKER, [unfit])
     for _ in range(2):
         bench.call(READ)
-    assert (bench.attempts, bench.gateway.reading().cache) == (2, CacheReading(0, 0))
+    assert (bench.attempts, bench.gateway.controls.reading().cache) == (2, CacheReading(0, 0))
 
 
 def test_a_cookie_is_given_to_the_one_whom_it_was_meant_for() -> None:
@@ -390,7 +390,7 @@ def test_the_memory_is_bounded_and_what_was_unused_for_longest_goes_first() -> N
     for symbol in (1, 2, 3, 4, 5, 1, 6):
         bench.call(ticker(symbol))
     assert bench.attempts == 6
-    assert 0 < bench.gateway.reading().cache.bytes <= 5000
+    assert 0 < bench.gateway.controls.reading().cache.bytes <= 5000
     assert bench.call(ticker(1)).fate.source == "cache"
     assert bench.call(ticker(2)).fate.source == "broker"
 
@@ -405,10 +405,10 @@ def test_one_huge_answer_does_not_push_all_others_out() -> None:
 def test_a_newer_answer_takes_the_place_of_the_older_one() -> None:
     bench = caching(TICKER)
     bench.call(READ)
-    before = bench.gateway.reading().cache
+    before = bench.gateway.controls.reading().cache
     bench.clock.advance(10)
     bench.call(READ)
-    assert bench.gateway.reading().cache == before
+    assert bench.gateway.controls.reading().cache == before
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3000)), max_size=40))

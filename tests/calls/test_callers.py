@@ -105,7 +105,7 @@ def test_an_impatient_probe_leaves_the_breaker_half_open_for_the_next() -> None:
     bench.clock.advance(100)
     bench.wire.script = [LATE]
     bench.call(order(), deadline=0.05)
-    assert bench.gateway.reading().breakers[1].state is BreakerState.HALF_OPEN
+    assert bench.gateway.controls.reading().breakers[1].state is BreakerState.HALF_OPEN
     bench.wire.script = [FILLED]
     assert bench.call(order()).fate.outcome is Outcome.OK
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_put_into_http_does_not_close_a_breaker_either() -> None:
     bench.clock.advance(100)
     bench.wire.script = [MALFORMED]
     bench.call(order())
-    assert bench.gateway.reading().breakers[1].state is BreakerState.HALF_OPEN
+    assert bench.gateway.controls.reading().breakers[1].state is BreakerState.HALF_OPEN
 
 
 def test_the_time_spent_waiting_in_vain_is_told_as_waiting() -> None:
@@ -158,7 +158,7 @@ def test_an_order_that_a_fault_in_the_sidecar_interrupts_is_on_the_record_as_unk
     with pytest.raises(RuntimeError):
         bench.call(order())
     assert (bench.finished.outcome, bench.finished.attempts) == (Outcome.UNKNOWN, 1)
-    assert bench.gateway.reading().in_flight == 0
+    assert bench.gateway.controls.reading().in_flight == 0
 
 
 def test_an_order_that_a_fault_stops_before_it_is_sent_is_on_the_record_as_not_sent(
@@ -219,7 +219,7 @@ def test_an_order_that_the_stop_finds_at_the_broker_is_told_as_unknown() -> None
     assert (result.fate.outcome, result.fate.why) == (Outcome.UNKNOWN, RefusalKind.UNKNOWN)
     assert b"mine-1" in result.answer.body
     assert bench.finished.outcome is Outcome.UNKNOWN
-    assert bench.gateway.reading().in_flight == 0
+    assert bench.gateway.controls.reading().in_flight == 0
 
 
 def test_a_look_at_the_broker_ends_with_the_stop() -> None:

@@ -117,7 +117,7 @@ def test_an_order_that_waited_while_the_level_rose_is_not_sent() -> None:
 
     result = bench.clock.run(main())
     assert (result.fate.why, bench.attempts) == (RefusalKind.DEGRADED, 0)
-    assert bench.gateway.reading().limits[0].used == 0
+    assert bench.gateway.controls.reading().limits[0].used == 0
 
 
 def test_an_order_is_not_tried_again_once_the_level_forbids_it() -> None:
@@ -181,13 +181,3 @@ def test_market_data_never_gets_more_of_a_limit_than_orders() -> None:
     bench.degradation.degrade(RATE_LIMITED, "busy", 600)
     shares = bench.gateway._limiter._shares
     assert shares[Priority.MARKET_DATA] == shares[Priority.ORDER] == 0.9
-
-
-def test_a_persons_word_reaches_the_level_through_the_gateway() -> None:
-    bench = Bench([FILLED])
-    bench.gateway.degrade(READ_ONLY, "flat", 60)
-    assert bench.gateway.reading().degradation.level is READ_ONLY
-    assert (bench.gateway.allows(order()), bench.gateway.allows(CANCEL)) == (False, True)
-    bench.gateway.recover("all clear")
-    assert bench.gateway.reading().degradation.level is NONE
-    assert bench.gateway.allows(order())

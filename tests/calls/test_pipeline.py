@@ -284,7 +284,7 @@ def test_an_order_whose_bot_is_gone_in_mid_flight_is_on_the_record_as_unknown() 
 
     bench.clock.run(main())
     assert bench.finished.outcome is Outcome.UNKNOWN
-    assert bench.gateway.reading().in_flight == 0
+    assert bench.gateway.controls.reading().in_flight == 0
 
 
 def test_a_cancelled_wait_for_a_limit_leaves_nothing_behind() -> None:

@@ -186,7 +186,7 @@ def test_where_the_sidecar_signs_no_new_risk_is_sent_before_the_checks_have_pass
     assert fate_of(start, order()) == HELD
     assert start.attempts == sent
     assert start.gateway.can_trade is False
-    assert "no connection comes about" in start.gateway.reading().held
+    assert "no connection comes about" in start.gateway.controls.reading().held
 
 
 def test_the_refusal_is_in_the_brokers_envelope_and_says_when_to_ask_again() -> None:
@@ -211,7 +211,7 @@ def test_new_risk_is_sent_again_when_the_checks_have_passed() -> None:
     start.run((20, lambda: start.says(FILLED)), until=31)
     assert fate_of(start, order())[0] is Outcome.OK
     assert start.gateway.can_trade is True
-    assert start.gateway.reading().held == ""
+    assert start.gateway.controls.reading().held == ""
 
 
 def test_where_bots_sign_their_calls_go_as_ever() -> None:

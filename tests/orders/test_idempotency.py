@@ -78,10 +78,10 @@ def test_what_was_not_executed_frees_the_key(tmp_path: Path, step: Step) -> None
 
 def test_a_refusal_by_the_sidecar_frees_the_key(tmp_path: Path) -> None:
     desk = Desk(tmp_path, [FILLED])
-    desk.bench.gateway.set_breaker_mode("orders", BreakerMode.FORCED_OPEN, "a test")
+    desk.bench.gateway.controls.set_breaker_mode("orders", BreakerMode.FORCED_OPEN, "a test")
     assert desk.once().fate.why is RefusalKind.BREAKER_OPEN
     assert rows(desk) == 0
-    desk.bench.gateway.set_breaker_mode("orders", BreakerMode.AUTO, "a test")
+    desk.bench.gateway.controls.set_breaker_mode("orders", BreakerMode.AUTO, "a test")
     assert desk.once().fate.outcome is Outcome.OK
 
 

@@ -97,7 +97,7 @@ def test_a_fault_in_a_look_does_not_end_the_search_for_an_order(
     async def life() -> OrderState:
         nonlocal looks
         gateway, taken = shop.bench.gateway, await shop.place()
-        right = gateway.look_up
+        right = gateway.questions.look_up
 
         async def faulty(request: Request, *, placed_at: float, number: int, order_id: str) -> object:
             nonlocal looks
@@ -106,7 +106,7 @@ def test_a_fault_in_a_look_does_not_end_the_search_for_an_order(
                 raise KeyError
             return await right(request, placed_at=placed_at, number=number, order_id=order_id)
 
-        monkeypatch.setattr(gateway, "look_up", faulty)
+        monkeypatch.setattr(gateway.questions, "look_up", faulty)
         return (await shop.settled(taken)).order.state
 
     assert shop.run(life) is OrderState.FILLED

@@ -1,6 +1,6 @@
 """What all brokers share that are reached at one upstream host."""
 
-from sidecar.brokers.profile import LimitSpec, Scope, WindowSpec
+from sidecar.brokers.limits import LimitSpec, Scope, WindowSpec
 from sidecar.calls.limiter.buckets import Bucket
 from sidecar.calls.limiter.gate import Gate
 from sidecar.calls.limiter.meter import Limit

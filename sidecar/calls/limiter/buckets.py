@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from sidecar.brokers.profile import BucketSpec
+from sidecar.brokers.limits import BucketSpec
 from sidecar.calls.limiter.forecast import Trend, bucket_exhaustion
 from sidecar.clock import Clock
 

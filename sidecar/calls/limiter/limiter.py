@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sidecar.brokers.profile import BucketSpec, Intent, LimitSpec, Reading, Verdict, WindowSpec
+from sidecar.brokers.limits import BucketSpec, LimitSpec, Reading, WindowSpec
+from sidecar.brokers.profile import Intent, Verdict
 from sidecar.calls.limiter.address import Address
 from sidecar.calls.limiter.buckets import Bucket
 from sidecar.calls.limiter.errors import LimitRefused

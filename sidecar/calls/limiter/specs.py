@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sidecar.brokers.profile import BucketSpec, LimitSpec, Scope, WindowSpec
+from sidecar.brokers.limits import BucketSpec, LimitSpec, Scope, WindowSpec
 from sidecar.calls.limiter.errors import LimitSettingsError
 from sidecar.config import model
 

@@ -17,7 +17,7 @@ known before its attempt was sent proves that the broker has begun it already.
 import math
 from typing import Final
 
-from sidecar.brokers.profile import WindowSpec
+from sidecar.brokers.limits import WindowSpec
 from sidecar.calls.limiter.forecast import Trend, window_exhaustion
 from sidecar.calls.limiter.gate import CLOCK_MARGIN_SECONDS
 from sidecar.calls.limiter.ticks import Ticks

@@ -106,7 +106,7 @@ class Follower:
     async def _once(self) -> Outcome:
         """Follow it from its opening to its end; `ok` when it had been opened."""
         try:
-            answer, verdict = await self._gateway.open_stream(self._stream.request)
+            answer, verdict = await self._gateway.questions.open_stream(self._stream.request)
             if verdict.outcome is Outcome.OK and answer is not None:
                 chunks, renewal = await self._opened(answer)
                 if chunks is not None:
@@ -125,7 +125,7 @@ class Follower:
         if self._stream.socket is None:
             return answer.chunks, None
         socket = self._stream.socket(answer)
-        return (None, None) if socket is None else (await self._gateway.open_socket(socket), socket.renewal)
+        return (None, None) if socket is None else (await self._gateway.questions.open_socket(socket), socket.renewal)
 
     async def _listen(self, chunks: AsyncIterator[bytes], renewal: Renewal | None) -> None:
         renewing = None if renewal is None else asyncio.create_task(self._renew(renewal, chunks))
@@ -158,7 +158,7 @@ class Follower:
         while True:
             await self._clock.sleep(pause)
             try:
-                _, verdict = await self._gateway.open_stream(renewal.request)
+                _, verdict = await self._gateway.questions.open_stream(renewal.request)
             except Unanswered:
                 verdict = _UNANSWERED
             if verdict.outcome in _REFUSED:

@@ -98,7 +98,7 @@ class FillStreams:
     def _works(self, name: str, order_id: str, client_id: str) -> None:
         account = self._accounts.get(name)
         if account is None:
-            stream = self._gateway.order_stream(name)
+            stream = self._gateway.questions.order_stream(name)
             if stream is None:
                 return
             account = self._accounts[name] = AccountStream(

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sidecar.brokers.profile import BucketSpec, Endpoint, Intent, LimitSpec, Reading, Scope, Verdict, WindowSpec
+from sidecar.brokers.limits import BucketSpec, LimitSpec, Reading, Scope, WindowSpec
+from sidecar.brokers.profile import Endpoint, Intent, Verdict
 from sidecar.calls.limiter import Address, Lease, Limiter
 from sidecar.clock import VirtualClock
 from sidecar.config.model import Limits

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from sidecar.brokers.profile import Reading, Scope, Verdict, WindowSpec
+from sidecar.brokers.limits import Reading, Scope, WindowSpec
+from sidecar.brokers.profile import Verdict
 from sidecar.telemetry.events import LimitLearnt, LimitReading, LimitThreshold
 from sidecar.words import Outcome, Priority
 from tests.calls.limiter.bench import OK, ORDERS, WEIGHT, Bench, bucket, intent, told, weight

@@ -8,7 +8,7 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from sidecar.brokers.profile import Reading, Scope, WindowSpec
+from sidecar.brokers.limits import Reading, Scope, WindowSpec
 from sidecar.calls.limiter import Lease, LimitRefused
 from sidecar.words import Priority
 from tests.calls.limiter.bench import OK, Bench, CountingBroker, told, weight

@@ -146,9 +146,9 @@ class Stage(Floor):
     def live(self, life: Callable[[], Awaitable[T]], *, crash: bool = False) -> T:
         async def followed() -> T:
             gateway = self.bench.gateway
-            gateway.open_stream = self.broadcast.open_stream  # type: ignore[method-assign] # the seam under test
-            gateway.open_socket = self.broadcast.open_socket  # type: ignore[method-assign] # likewise
-            gateway.order_stream = lambda account: None if account else self.stream  # type: ignore[method-assign] # too
+            gateway.questions.open_stream = self.broadcast.open_stream  # type: ignore[method-assign] # the seam under test
+            gateway.questions.open_socket = self.broadcast.open_socket  # type: ignore[method-assign] # likewise
+            gateway.questions.order_stream = lambda account: None if account else self.stream  # type: ignore[method-assign] # too
             ledger = Ledger(self.store, 86400, self.clock)
             self.streams = FillStreams(
                 gateway, self.queue, ledger, bus=gateway._bus, clock=self.clock, rng=gateway._rng
