@@ -21,7 +21,7 @@
 {{- define "broker-sidecar.shape" -}}
 kind: text
 metadata: { name: text }
-spec: &spec
+spec:
   concurrencyPolicy: text
   persistentVolumeClaimRetentionPolicy: { whenDeleted: text }
   strategy: { type: text }
