@@ -59,11 +59,14 @@ def _identity(one: Object) -> Iterator[str]:
 def _workload(one: Object, pod: Object, objects: list[Object]) -> Iterator[str]:
     labels = pod["metadata"]["labels"]
     mine = f"{one['kind']} {one['metadata']['name']}"
-    if not one["spec"].get("selector", {}).get("matchLabels", {}).items() <= labels.items():
+    own = one["spec"].get("selector", {}).get("matchLabels", {"of a Job": "Kubernetes makes it"})
+    if "selector" in one["spec"] and not own.items() <= labels.items():
         yield f"{mine} does not select its own pods"
     if "serviceName" in one["spec"] and one["spec"]["serviceName"] not in _named(objects, "Service"):
         yield f"{mine}: there is no Service {one['spec']['serviceName']}"
     for other in objects:
+        if other["kind"] == "Pod" and own.items() <= other["metadata"]["labels"].items():
+            yield f"{mine} selects {other['metadata']['name']}, which is not its own"
         selector = _selector(other)
         if selector and not selector.items() <= labels.items():
             yield f"{other['kind']} {other['metadata']['name']} does not find the pods of {mine}"
