@@ -58,6 +58,7 @@ _KUBERNETES: Final[Mapping[str, tuple[Any, ...]]] = {
     "livenessProbe": (_PROBE,),
     "ports": ([{"name": "web", "containerPort": 8080}], [{"containerPort": 9464}]),
     "readinessProbe": (_PROBE,),
+    "runbookUrl": ("", 'https://wiki.example:8443/it\'s-"so"/', "http://wiki"),
     "scrapeFrom": ([{"namespaceSelector": {}}],),
     "pod.securityContext": ({"runAsUser": 1000680000, "fsGroup": 7},),
     "pod.spec": ({"hostAliases": []}, {"terminationGracePeriodSeconds": 5}, {"volumes": []}),

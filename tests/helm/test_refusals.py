@@ -147,6 +147,10 @@ NONSENSE: dict[str, tuple[Values, str]] = {
     "a section that was taken away": ({"workload": None}, "missing property 'workload'"),
     "the configuration that was taken away": ({"config": None}, "missing property 'config'"),
     "an address that no probe reaches": ({"sidecar": {"scrape": {"host": "127.0.0.1"}}}, "'0.0.0.0', '[::]'"),
+    "runbooks that the sidecar takes no link to": (
+        {"rules": {"runbookUrl": "https://w.example/?a"}},
+        "/rules/runbookUrl",
+    ),
     "a port below 1024": ({"sidecar": {"scrape": {"port": 80}}}, "at '/sidecar/scrape/port'"),
     "no size": ({"state": {"size": "much"}}, "at '/state/size'"),
     "a number for a label": ({"pod": {"labels": {"a": 1}}}, "at '/pod/labels/a': got number, want string"),
