@@ -53,8 +53,26 @@ def values_schema() -> dict[str, Any]:
     del own["$schema"], own["required"]
     # Nothing is configured by default; a template says so better than a schema can.
     del own["properties"]["brokers"]["minProperties"]
+    _require(schema, yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8")), schema["definitions"])
     schema["definitions"] |= {"sidecar": own, **{f"sidecar{name}": part for name, part in definitions.items()}}
     return schema
+
+
+def _require(schema: dict[str, Any], defaults: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
+    """Every default has to be there: a null takes it away, and a template could only stumble over that."""
+    known = _resolved(schema, definitions).get("properties")
+    if not known or not defaults:
+        return
+    needed = [name for name in defaults if "null" not in _resolved(known[name], definitions).get("type", "")]
+    _resolved(schema, definitions)["required"] = needed
+    for name, value in defaults.items():
+        if isinstance(value, dict):
+            _require(known[name], value, definitions)
+
+
+def _resolved(schema: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = definitions.get(schema["$ref"].rpartition("/")[2], {}) if "$ref" in schema else schema
+    return found
 
 
 def _for_helm(node: Any) -> Any:

@@ -26,7 +26,8 @@ _ERROR_BYTES = 64 * 1024
 _QUERY = re.compile(r"(/[^\s?\"'<>]*)\?[^\s\"'<>]+")
 # Keys, HMAC signatures, bearer tokens and listen keys are all longer than any word, number or client id (at most 36)
 # that a broker's message quotes.
-_SECRET_SIZED = re.compile(r"[A-Za-z0-9+/=_%-]{40,}")
+_SECRET_LENGTH = 40
+_SECRET_SIZED = re.compile(rf"[A-Za-z0-9+/=_%-]{{{_SECRET_LENGTH},}}")
 
 
 class Body(Enum):
@@ -143,6 +144,8 @@ def without_secrets(text: str) -> str:
 
     What UTF-8 cannot carry becomes `?`: JSON may hold half a surrogate pair, and no log can.
     """
+    if len(text) < _SECRET_LENGTH and "?" not in text and text.isascii():
+        return text  # as most values are: too short to hold one, and nothing to look for
     carried = text[: 8 * MESSAGE_LENGTH].encode("utf-8", "replace").decode()
     return _SECRET_SIZED.sub("[removed]", _QUERY.sub(r"\1?[removed]", carried))
 

@@ -4,7 +4,6 @@ Their addresses hold keys, and what aiohttp raises holds the address: as in the 
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -12,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from sidecar.calls.transport import MaybeSent, NotSent
+from sidecar.calls.trust import trusted
 from sidecar.config.model import Broker
 
 PING_SECONDS: Final = 20.0
@@ -50,7 +50,7 @@ class Sockets:
 
     async def _connected(self, target: str) -> aiohttp.ClientWebSocketResponse:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=ssl.create_default_context())
+            connector = aiohttp.TCPConnector(ssl=trusted())
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return await self._session.ws_connect(
             URL(self._base + target, encoded=True),

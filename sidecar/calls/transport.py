@@ -8,7 +8,6 @@ closed set.
 import asyncio
 import io
 import math
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from weakref import WeakSet
@@ -17,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from sidecar.calls.passage import Lost, Passage, PassageRequest
+from sidecar.calls.trust import trusted
 from sidecar.config.model import Broker, Timeouts
 from sidecar.wire import Answer, Headers, Request
 
@@ -98,9 +98,9 @@ class Transport:
 
     async def open(self) -> None:
         """Make the pools; no connection is opened yet."""
-        self._session, self._streams = self._pool(), self._pool()
+        self._session, self._streams = self._pool(self._base), self._pool(self._stream_base)
 
-    def _pool(self) -> aiohttp.ClientSession:
+    def _pool(self, base: "_Base") -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._connections,
@@ -108,7 +108,7 @@ class Transport:
                 keepalive_timeout=KEEPALIVE_SECONDS,
                 ttl_dns_cache=DNS_CACHE_SECONDS,
                 timeout_ceil_threshold=_NEVER_ROUND,
-                ssl=ssl.create_default_context(),
+                ssl=trusted() if base.secure else True,
             ),
             request_class=PassageRequest,
             cookie_jar=_NoCookies(),
@@ -131,13 +131,11 @@ class Transport:
         there = self._stream_base.origin
         if there == self._base.origin or there.host is None:
             return
-        secure = there.scheme == "https"
+        secure = self._stream_base.secure
         failure = ""
         try:
             async with asyncio.timeout(seconds):
-                _, writer = await asyncio.open_connection(
-                    there.host, there.port, ssl=ssl.create_default_context() if secure else None
-                )
+                _, writer = await asyncio.open_connection(there.host, there.port, ssl=trusted() if secure else None)
                 writer.close()
         except (OSError, TimeoutError) as error:
             failure = type(error).__name__
@@ -256,6 +254,7 @@ class _Base:
         self._url = URL(base_url, encoded=True)
         self._prefix = self._url.raw_path.rstrip("/")
         self.origin = self._url.origin()
+        self.secure = self._url.scheme == "https"
 
     def url(self, target: str) -> URL:
         if not target.isascii():

@@ -7,8 +7,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter, _Su
 from pathlib import Path
 from typing import Final
 
-from sidecar.config.load import load
-from sidecar.config.report import ConfigError
+from sidecar.cli.loading import loading
 
 INVALID: Final = 2
 """Exit status when the configuration cannot be used; nothing has been opened then."""
@@ -41,12 +40,16 @@ def run(arguments: Namespace) -> int:
     """Serve, and return the exit status."""
     # Whoever asks for a reload before there is something to reload must not end the process, as SIGHUP usually does.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with loading():
+        from sidecar.config.load import load  # noqa: PLC0415 - see `loading`
+        from sidecar.config.report import ConfigError  # noqa: PLC0415 - see `loading`
     try:
         config = load(arguments.config, os.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return INVALID
     # The server is only loaded once it is certain that it can be started: a mistake is told at once.
-    from sidecar.process import run as serve  # noqa: PLC0415 - see above
+    with loading():
+        from sidecar.process import run as serve  # noqa: PLC0415 - see above
 
     return serve(config, arguments.config)

@@ -56,27 +56,27 @@ def run(*arguments: str, values: str | None = None) -> str:
     return done.stdout
 
 
-def text(*values: Values, kubernetes: str = NEWEST, chart: Path = CHART) -> str:
+def text(*values: Values, kubernetes: str = NEWEST, chart: Path = CHART, release: str = "demo") -> str:
     """What the chart renders with these values, the later ones before the earlier ones."""
-    return _rendered(json.dumps(merged(*values)), kubernetes, chart)
+    return _rendered(json.dumps(merged(*values)), kubernetes, chart, release)
 
 
 @cache
-def _rendered(values: str, kubernetes: str, chart: Path) -> str:
+def _rendered(values: str, kubernetes: str, chart: Path, release: str) -> str:
     place = (*PLACE[:-1], kubernetes)
-    return run("template", "demo", str(chart), *place, values=values)
+    return run("template", release, str(chart), *place, values=values)
 
 
-def render(*values: Values, kubernetes: str = NEWEST, chart: Path = CHART) -> list[Object]:
+def render(*values: Values, kubernetes: str = NEWEST, chart: Path = CHART, release: str = "demo") -> list[Object]:
     """The same as objects."""
-    rendered = text(*values, kubernetes=kubernetes, chart=chart)
+    rendered = text(*values, kubernetes=kubernetes, chart=chart, release=release)
     return [document for document in yaml.load_all(rendered, Loader=_LOADER) if document]
 
 
-def refusal(*values: Values, kubernetes: str = NEWEST) -> str:
+def refusal(*values: Values, kubernetes: str = NEWEST, release: str = "demo") -> str:
     """Why the chart renders nothing."""
     try:
-        text(*values, kubernetes=kubernetes)
+        text(*values, kubernetes=kubernetes, release=release)
     except Refused as refused:
         return str(refused)
     raise AssertionError("the chart took these values")
@@ -110,7 +110,7 @@ def is_test(one: Object) -> bool:
 
 def pod(objects: list[Object]) -> Object:
     """The pod template of the only workload."""
-    (found,) = (template for one in objects if not is_test(one) for template in _templates(one))
+    (found,) = (template for one in objects if not is_test(one) for template in templates(one))
     return found
 
 
@@ -128,7 +128,8 @@ def configuration(objects: list[Object]) -> dict[str, Any]:
     return loaded
 
 
-def _templates(one: Object) -> Iterator[Object]:
+def templates(one: Object) -> Iterator[Object]:
+    """The pod template of a workload; nothing of another object."""
     spec = one.get("spec", {})
     template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
     if template is not None:

@@ -1,7 +1,14 @@
 """Values that make no sense are refused, in words that say which ones and what would be right."""
 
-import pytest
+import re
+from pathlib import Path
+from typing import get_args
 
+import pytest
+import yaml
+
+from sidecar.config.model.broker import ProfileName
+from tests.config.support import problems_of
 from tests.helm import chart
 from tests.helm.cases import QUIET
 from tests.helm.chart import MINIMAL, Values
@@ -86,6 +93,44 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
         {"sidecar": {"env": [{"name": "SIDECAR_ALERTING__CHANNELS__CHAT__URL", "value": "json://hush"}]}},
         "is written out; take it from a Secret by valueFrom",
     ),
+    "a condition that is not there": ({"enabled": False}, "give the dependency in your Chart.yaml condition: broker-s"),
+    "the pod label of the chart's own": (
+        {"pod": {"labels": {"bot": "x"}}},
+        "pod.labels.bot: the chart sets it; use bot.name",
+    ),
+    "no image of the sidecar's": ({"sidecar": {"image": {"repository": ""}}}, "sidecar.image.repository: is missing"),
+    "the sidecar's port for the bot": (
+        {"bot": {"ports": [{"containerPort": 9464}]}},
+        "bot.ports: 9464, is the sidecar's; give the bot another, or the sidecar by sidecar.scrape.port",
+    ),
+    "a mount of nothing": (
+        {"bot": {"volumeMounts": [{"name": "models", "mountPath": "/models"}]}},
+        "bot.volumeMounts: there is no volume models; add it to pod.volumes",
+    ),
+    "two containers of one name": (
+        {"pod": {"containers": [{"name": "bot", "image": "x"}]}},
+        "pod.containers: bot is the name of the bot's own container",
+    ),
+    "a variable that goes before the chart": (
+        {"sidecar": {"env": [{"name": "SIDECAR_STATE__PATH", "value": "/x"}]}},
+        "sidecar.env: SIDECAR_STATE__PATH goes before what the chart sets; use state",
+    ),
+    "a stop budget that the grace period knows nothing of": (
+        {"sidecar": {"env": [{"name": "SIDECAR_STOP__BUDGET_SECONDS", "value": "60"}]}},
+        "use config.stop.budget_seconds",
+    ),
+    "an address for the whole cluster": (
+        {"config": {"listen": {"tcp": "0.0.0.0:8787"}}},
+        "config.listen.tcp: is no loopback address",
+    ),
+    "the endpoint's own key": (
+        {"monitoring": {"endpoint": {"interval": "60s"}}},
+        "monitoring.endpoint.interval: the chart sets it; use monitoring.interval",
+    ),
+    "a wait that outlasts its interval": (
+        {"monitoring": {"interval": "5s"}},
+        "monitoring.scrapeTimeout: is 10s, longer than monitoring.interval, which is 5s",
+    ),
     "no channel": (
         {"alertmanager": {"enabled": True, "slack": {"secretName": "s"}}},
         "alertmanager.slack.channel: is missing",
@@ -98,6 +143,14 @@ NONSENSE: dict[str, tuple[Values, str]] = {
     "no such kind": ({"workload": {"kind": "DaemonSet"}}, "'Deployment', 'StatefulSet', 'Job', 'CronJob', 'None'"),
     "too short a stop": ({"sidecar": {"stopSeconds": 5}}, "at '/sidecar/stopSeconds': minimum: got 5, want 10"),
     "a name that no label takes": ({"bot": {"name": "a b"}}, "at '/bot/name'"),
+    "a default that was taken away": ({"bot": {"stopSeconds": None}}, "at '/bot': missing property 'stopSeconds'"),
+    "a section that was taken away": ({"workload": None}, "missing property 'workload'"),
+    "the configuration that was taken away": ({"config": None}, "missing property 'config'"),
+    "an address that no probe reaches": ({"sidecar": {"scrape": {"host": "127.0.0.1"}}}, "'0.0.0.0', '[::]'"),
+    "runbooks that the sidecar takes no link to": (
+        {"rules": {"runbookUrl": "https://w.example/?a"}},
+        "/rules/runbookUrl",
+    ),
     "a port below 1024": ({"sidecar": {"scrape": {"port": 80}}}, "at '/sidecar/scrape/port'"),
     "no size": ({"state": {"size": "much"}}, "at '/state/size'"),
     "a number for a label": ({"pod": {"labels": {"a": 1}}}, "at '/pod/labels/a': got number, want string"),
@@ -142,6 +195,33 @@ def test_values_that_contradict_each_other_are_refused(name: str) -> None:
 def test_nonsense_is_refused_by_the_schema(name: str) -> None:
     values, words = NONSENSE[name]
     assert words in chart.refusal(MINIMAL, values)
+
+
+ITEMS = ("key", "secret", "privateKey", "token", "userName")
+
+
+@pytest.mark.parametrize("profile", get_args(ProfileName))
+def test_keys_that_a_profile_has_no_use_for_are_refused_as_the_sidecar_would(profile: str, tmp_path: Path) -> None:
+    named = {"credentials": {"kraken": {"secretName": "k", "items": dict.fromkeys(ITEMS, "x")}}}
+    broker = {"profile": profile, "base_url": "https://k.example"}
+    told = chart.refusal(MINIMAL, QUIET, named, {"config": {"listen": {"tcp": None}, "brokers": {"kraken": broker}}})
+    for item in ITEMS:
+        key = "private_key_file" if item == "privateKey" else "user_name_file" if item == "userName" else f"{item}_file"
+        text = yaml.safe_dump({"brokers": {"kraken": broker | {"credentials": {key: "/k"}}}})
+        of_no_use = [
+            one.wrong for one in problems_of(tmp_path, text) if re.search("says nothing|how to sign", one.wrong)
+        ]
+        assert (f"credentials.kraken.items.{item}: says nothing to profile {profile}" in told) == bool(of_no_use), item
+
+
+def test_a_release_that_no_service_can_be_called_after_is_refused() -> None:
+    assert "give bot-1st-broker-sidecar, for example" in chart.refusal(MINIMAL, QUIET, release="1st")
+    assert chart.text(MINIMAL, QUIET, {"fullnameOverride": "first"}, release="1st")
+
+
+def test_a_volume_of_the_charts_own_name_is_refused() -> None:
+    told = chart.refusal(MINIMAL, QUIET, {"pod": {"volumes": [{"name": "sidecar-state", "emptyDir": {}}]}})
+    assert "Deployment demo-broker-sidecar has sidecar-state already, among its volumes" in told
 
 
 def test_all_contradictions_are_told_at_once() -> None:

@@ -1,5 +1,6 @@
 """What the rendered parts have to do with one another."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,34 @@ def test_another_job_has_another_name_because_none_can_be_changed() -> None:
         return found
 
     assert name() == name()
-    assert len({name(), name({"bot": {"image": {"tag": "2"}}}), name({"config": {"log": {"level": "debug"}}})}) == 3
+    others: list[chart.Values] = [
+        {"bot": {"image": {"tag": "2"}}},
+        {"config": {"log": {"level": "debug"}}},
+        # These reach the pod by the sidecar's hands.
+        {"bot": {"name": "other"}},
+        {"bot": {"stopSeconds": 21}},
+        {"sidecar": {"fsGroup": 7}},
+        {"workload": {"spec": {"completions": 2}}},
+    ]
+    assert len({name(), *map(name, others)}) == 1 + len(others)
+    may_change = {
+        "backoffLimit": 1,
+        "ttlSecondsAfterFinished": 60,
+        "activeDeadlineSeconds": 60,
+        "spec": {"suspend": True},
+    }
+    assert name({"workload": may_change}) == name()
+
+
+def test_a_job_that_is_tried_again_never_has_two_bots() -> None:
+    def policy(*values: chart.Values) -> str:
+        found: str = chart.only(wired({"workload": {"kind": "Job", "backoffLimit": 3}}, *values), "Job")["spec"][
+            "podReplacementPolicy"
+        ]
+        return found
+
+    assert policy() == "Failed"
+    assert policy({"workload": {"spec": {"podReplacementPolicy": "TerminatingOrFailed"}}}) == "TerminatingOrFailed"
 
 
 def test_the_configuration_names_the_places_that_are_mounted() -> None:
@@ -176,6 +204,18 @@ def test_the_monitor_finds_the_pod_and_tells_whose_it_is(kind: str) -> None:
     assert {name: labels[name] for name in monitor["podTargetLabels"]} == {"bot": "demo", "broker_sidecar": "expected"}
 
 
+def test_monitors_and_policies_go_by_labels_that_no_gitops_tool_overwrites() -> None:
+    """Argo CD sets app.kubernetes.io/instance of every object to its application's name."""
+    objects = wired(EVERYTHING, {"monitoring": {"kind": "ServiceMonitor"}})
+    selectors = [
+        chart.only(objects, "ServiceMonitor")["spec"]["selector"]["matchLabels"],
+        chart.only(objects, "Service")["spec"]["selector"],
+        chart.only(objects, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        chart.only(objects, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+    ]
+    assert {key for selector in selectors for key in selector} == {"broker-sidecar/instance"}
+
+
 def test_common_labels_are_everywhere_and_a_monitors_own_go_before() -> None:
     objects = wired(EVERYTHING)
     extra = [one for one in objects if one["kind"] == "Secret"]
@@ -199,6 +239,15 @@ def test_each_pod_of_a_stateful_set_has_a_state_file_of_its_own() -> None:
     assert claim["metadata"]["name"] == "sidecar-state"
     assert "sidecar-state" not in [volume["name"] for volume in chart.pod(objects)["spec"]["volumes"]]
     assert "PersistentVolumeClaim" not in chart.kinds(objects)
+    # Kubernetes adds these to it, and a GitOps tool would put them back for ever.
+    assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
+
+
+@pytest.mark.parametrize(("keep", "then"), [(True, "Retain"), (False, "Delete")])
+def test_a_stateful_sets_claims_are_kept_or_not_as_state_keep_says(keep: bool, then: str) -> None:
+    objects = chart.render(case("statefulset-claim"), {"state": {"keep": keep}})
+    policy = chart.only(objects, "StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"]
+    assert policy == {"whenDeleted": then, "whenScaled": "Retain"}
 
 
 def test_the_service_finds_the_pod() -> None:
@@ -225,6 +274,59 @@ def test_the_network_policy_lets_out_to_what_the_configuration_names() -> None:
     assert scrape["ports"] == [{"protocol": "TCP", "port": 9464}]
 
 
+def test_the_network_policy_lets_out_to_brokers_anywhere_unless_addresses_are_named() -> None:
+    def peers(*cidrs: str) -> list[Object]:
+        policy = chart.only(wired({"networkPolicy": {"enabled": True, "brokerCidrs": cidrs}}), "NetworkPolicy")
+        (rule,) = (rule for rule in policy["spec"]["egress"] if rule["ports"][0]["port"] == 443)
+        found: list[Object] = rule.get("to", [])
+        return found
+
+    assert peers() == []
+    assert peers("203.0.113.0/24", "2001:db8::/32") == [
+        {"ipBlock": {"cidr": "203.0.113.0/24"}},
+        {"ipBlock": {"cidr": "2001:db8::/32"}},
+    ]
+
+
+def test_a_variable_of_the_bots_own_takes_the_place_of_the_charts() -> None:
+    """Server-side apply refuses two of one name."""
+    bot, *_ = chart.pod(wired({"bot": {"env": [{"name": "BROKER_SIDECAR_URL", "value": "http://mine"}]}}))["spec"][
+        "containers"
+    ]
+    assert {one["name"]: one["value"] for one in bot["env"]} == {
+        "BROKER_SIDECAR_SOCKET": "/run/sidecar/sidecar.sock",
+        "BROKER_SIDECAR_URL": "http://mine",
+    }
+    assert len(bot["env"]) == 2
+
+
+def test_names_that_yaml_takes_for_something_else_stay_names() -> None:
+    objects = wired(EVERYTHING, {"fullnameOverride": "on", "serviceAccount": {"name": "1e3"}})
+    assert {one["metadata"]["name"] for one in objects if one["kind"] in {"Deployment", "Service"}} == {"on"}
+    assert chart.pod(objects)["spec"]["serviceAccountName"] == "1e3"
+
+
+def test_the_test_of_another_charts_pod_has_no_mounts_of_that_charts_volumes() -> None:
+    objects = wired({"workload": {"kind": "None"}, "sidecar": {"volumeMounts": [{"name": "ca", "mountPath": "/ca"}]}})
+    spec = chart.only(objects, "Pod", "-test")["spec"]
+    assert "ca" not in [mount["name"] for mount in spec["containers"][0]["volumeMounts"]]
+    assert "serviceAccountName" not in spec
+
+
+@pytest.mark.parametrize(("expected", "places"), [(True, 2), (False, 1)])
+def test_helm_test_looks_for_a_pod_only_where_one_is_expected(expected: bool, places: int) -> None:
+    objects = wired({"workload": {"kind": "None"}, "monitoring": {"expected": expected}})
+    plan = json.loads(chart.only(objects, "ConfigMap", "-test")["data"]["plan.json"])
+    assert len(plan["scrape"]) == places
+    assert bool(plan["up"]) is expected
+
+
+def test_what_helm_test_leaves_behind_has_a_label_to_remove_it_by() -> None:
+    left = [one for one in wired() if chart.is_test(one)]
+    assert [one["metadata"]["labels"]["broker-sidecar/test"] for one in left] == ["demo-broker-sidecar"] * 2
+    assert left[-1]["spec"]["serviceAccountName"] == "demo-broker-sidecar"
+
+
 def test_every_switch_that_is_off_leaves_nothing_behind() -> None:
     assert chart.kinds(wired(NOTHING)) == {"ConfigMap", "Deployment"}
     assert [one for one in wired(NOTHING) if chart.is_test(one)] == []
@@ -236,33 +338,6 @@ def test_a_claim_outlives_its_release_unless_told_otherwise() -> None:
     assert kept == {"helm.sh/resource-policy": "keep"}
     loose = chart.only(wired(claim, {"state": {"keep": False}}), "PersistentVolumeClaim")
     assert "annotations" not in loose["metadata"]
-
-
-def test_every_container_is_hardened() -> None:
-    objects = wired()
-    spec = chart.pod(objects)["spec"]
-    assert spec["automountServiceAccountToken"] is False
-    for container in spec["initContainers"] + spec["containers"]:
-        security = container["securityContext"]
-        assert security["readOnlyRootFilesystem"]
-        assert security["runAsNonRoot"]
-        assert not security["allowPrivilegeEscalation"]
-        assert security["capabilities"] == {"drop": ["ALL"]}
-
-
-def test_where_the_cluster_gives_users_and_groups_none_is_asked_for() -> None:
-    objects = chart.render(case("openshift"))
-    pods = [chart.pod(objects), chart.only(objects, "Pod", "-test")]
-    asked = [pod["spec"]["securityContext"].keys() & {"fsGroup", "runAsUser", "runAsGroup"} for pod in pods]
-    assert [keys for keys in asked if keys] == []
-    assert chart.sidecar(objects)["securityContext"].keys().isdisjoint({"runAsUser", "runAsGroup"})
-    assert chart.sidecar(objects)["securityContext"]["runAsNonRoot"]
-
-
-def test_bot_and_sidecar_meet_in_the_group_of_the_socket() -> None:
-    assert chart.pod(wired())["spec"]["securityContext"]["fsGroup"] == 10001
-    own = wired({"pod": {"securityContext": {"fsGroup": 7}}})
-    assert chart.pod(own)["spec"]["securityContext"]["fsGroup"] == 7
 
 
 def test_every_rule_of_the_chart_is_rendered_with_the_runbooks_that_were_named() -> None:

@@ -56,12 +56,16 @@ volumeMounts:
 
 {{/* The sidecar's environment: what the pod knows of itself, then the user's, who wins. */}}
 {{- define "broker-sidecar.env" -}}
-{{- $own := include "broker-sidecar.downward" . | fromYamlArray -}}
+{{- include "broker-sidecar.variables" (list (include "broker-sidecar.downward" . | fromYamlArray) .Values.sidecar.env) -}}
+{{- end }}
+
+{{/* The chart's variables and then others, which take the place of those of the same name: (list variables others). */}}
+{{- define "broker-sidecar.variables" -}}
 {{- $names := list -}}
-{{- range .Values.sidecar.env }}{{ $names = append $names .name }}{{ end -}}
+{{- range index . 1 }}{{ $names = append $names .name }}{{ end -}}
 {{- $env := list -}}
-{{- range $own }}{{ if not (has .name $names) }}{{ $env = append $env . }}{{ end }}{{ end -}}
-{{- concat $env .Values.sidecar.env | toYaml -}}
+{{- range index . 0 }}{{ if not (has .name $names) }}{{ $env = append $env . }}{{ end }}{{ end -}}
+{{- concat $env (index . 1) | toYaml -}}
 {{- end }}
 
 {{- define "broker-sidecar.downward" -}}
@@ -88,18 +92,18 @@ volumeMounts:
   emptyDir: { sizeLimit: {{ .Values.state.size }} }
 {{- else if eq (include "broker-sidecar.claimEach" .) "" }}
 - name: sidecar-state
-  persistentVolumeClaim: { claimName: {{ include "broker-sidecar.claim" . }} }
+  persistentVolumeClaim: { claimName: {{ include "broker-sidecar.claim" . | quote }} }
 {{- end }}
 {{- with .Values.sidecar.token }}
 {{- if .secretName }}
 - name: sidecar-token
-  secret: { secretName: {{ .secretName }}, defaultMode: 0440, items: [{ key: {{ .key | quote }}, path: token }] }
+  secret: { secretName: {{ .secretName | quote }}, defaultMode: 0440, items: [{ key: {{ .key | quote }}, path: token }] }
 {{- end }}
 {{- end }}
 {{- range $name, $credentials := .Values.credentials }}
 - name: sidecar-keys-{{ $name }}
   secret:
-    secretName: {{ $credentials.secretName }}
+    secretName: {{ $credentials.secretName | quote }}
     defaultMode: 0440
     items:
       {{- range $item, $key := $credentials.items }}
@@ -120,10 +124,15 @@ yes
 {{- end -}}
 {{- end }}
 
-{{/* For `volumeClaimTemplates` of a StatefulSet; an empty list where the pods have no claims of their own. */}}
+{{/*
+For `volumeClaimTemplates` of a StatefulSet; an empty list where the pods have no claims of their own. Version and kind are
+written out because Kubernetes adds them, and GitOps tools would see a difference for ever.
+*/}}
 {{- define "broker-sidecar.volumeClaimTemplates" -}}
 {{- if include "broker-sidecar.claimEach" . -}}
-- metadata: { name: sidecar-state }
+- apiVersion: v1
+  kind: PersistentVolumeClaim
+  metadata: { name: sidecar-state }
   spec: {{- include "broker-sidecar.claimSpec" . | nindent 4 }}
 {{- else -}}
 []
@@ -133,7 +142,7 @@ yes
 {{- define "broker-sidecar.claimSpec" -}}
 accessModes: [ReadWriteOnce]
 {{- with .Values.state.storageClassName }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources: { requests: { storage: {{ .Values.state.size }} } }
 {{- end }}
@@ -159,7 +168,7 @@ resources: { requests: { storage: {{ .Values.state.size }} } }
 {{/* Prometheus makes `bot` and `broker_sidecar` labels of the target; the rules go by them. */}}
 {{- define "broker-sidecar.podLabels" -}}
 bot: {{ include "broker-sidecar.bot" . | quote }}
-{{- if and .Values.monitoring.expected (not (has .Values.workload.kind (list "Job" "CronJob"))) }}
+{{- if .Values.monitoring.expected }}
 broker_sidecar: expected
 {{- end }}
 {{ include "broker-sidecar.podSelector" . }}

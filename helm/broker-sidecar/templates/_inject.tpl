@@ -9,58 +9,29 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- if not $context -}}
 {{- fail "broker-sidecar.inject: its first argument is empty; give (index .Subcharts \"broker-sidecar\"), by the dependency's name or alias in your Chart.yaml" -}}
 {{- end -}}
-{{- $manifest := fromYaml (index . 1) -}}
-{{- if $manifest.Error -}}
-{{- fail (printf "broker-sidecar.inject: the manifest is no YAML: %s" $manifest.Error) -}}
+{{- $manifest := include "broker-sidecar.onlyObject" (index . 1) | fromYaml -}}
+{{- include "broker-sidecar.checkShape" (list "" $manifest (include "broker-sidecar.shape" . | fromYaml)) -}}
+{{- if not $manifest.kind -}}
+{{- fail "broker-sidecar.inject: the manifest has no kind; give a Deployment, for example" -}}
 {{- end -}}
 {{- $pod := $manifest -}}
-{{- if eq $manifest.kind "CronJob" -}}
-{{- $pod = dig "spec" "jobTemplate" "spec" "template" dict $manifest -}}
-{{- else if ne $manifest.kind "Pod" -}}
-{{- $pod = dig "spec" "template" dict $manifest -}}
+{{- range splitList "." (include "broker-sidecar.podPath" $manifest) | compact -}}
+{{- $pod = get $pod . | default dict -}}
 {{- end -}}
-{{- if not (dig "spec" "containers" list $pod) -}}
-{{- fail (printf "broker-sidecar.inject: this %s has no pod with containers" (default "manifest without a kind" $manifest.kind)) -}}
-{{- end -}}
-{{- include "broker-sidecar.checkStateOf" (list $context $manifest) -}}
-{{- include "broker-sidecar.intoMetadata" (list $context $pod) -}}
+{{- $this := printf "%s %s" $manifest.kind (default "" (default dict $manifest.metadata).name) | trim -}}
+{{- include "broker-sidecar.checkPod" (list $context $pod $this) -}}
+{{- include "broker-sidecar.checkStateOf" (list $context $manifest $this) -}}
+{{- include "broker-sidecar.intoMetadata" (list $context $pod $manifest) -}}
 {{- include "broker-sidecar.intoContainers" (list $context $pod $manifest) -}}
-{{- include "broker-sidecar.intoPod" (list $context $pod $manifest) -}}
-{{- with include "broker-sidecar.volumeClaimTemplates" $context | fromYamlArray -}}
-{{- $_ := set $manifest.spec "volumeClaimTemplates" (concat (default list $manifest.spec.volumeClaimTemplates) .) -}}
-{{- end -}}
+{{- include "broker-sidecar.intoPod" (list $context $pod $this) -}}
+{{- include "broker-sidecar.intoClaims" (list $context $manifest $this) -}}
 {{- toYaml $manifest -}}
 {{- end }}
 
-{{/* One state file serves one sidecar: a workload whose pods would share a claim is refused. */}}
-{{- define "broker-sidecar.checkStateOf" -}}
-{{- $context := index . 0 -}}
-{{- $manifest := index . 1 -}}
-{{- $kind := $manifest.kind -}}
-{{- $spec := $manifest.spec -}}
-{{- $this := printf "broker-sidecar.inject: %s %s" $kind (dig "metadata" "name" "" $manifest) -}}
-{{- if include "broker-sidecar.claimEach" $context -}}
-{{- if ne $kind "StatefulSet" -}}
-{{- fail (printf "%s: only a StatefulSet has a claim a pod; use another state.kind than %s" $this $context.Values.state.kind) -}}
-{{- end -}}
-{{- else if ne $context.Values.state.kind "emptyDir" -}}
-{{- $each := ternary "state.kind: volumeClaimTemplates" "a StatefulSet with state.kind: volumeClaimTemplates" (eq $kind "StatefulSet") -}}
-{{- if eq $kind "DaemonSet" -}}
-{{- fail (printf "%s: its pods cannot share one state file; use %s, or state.kind: emptyDir" $this $each) -}}
-{{- end -}}
-{{- $job := ternary (dig "jobTemplate" "spec" dict $spec) $spec (eq $kind "CronJob") -}}
-{{- range $key := list "replicas" "parallelism" -}}
-{{- $pods := int (default 1 (get $job $key)) -}}
-{{- if gt $pods 1 -}}
-{{- fail (printf "%s: %s is %d, and these pods cannot share one state file; use 1, or %s" $this $key $pods $each) -}}
-{{- end -}}
-{{- end -}}
-{{- if and (eq $kind "Deployment") (ne (dig "strategy" "type" "RollingUpdate" $spec) "Recreate") -}}
-{{- fail (printf "%s: with RollingUpdate the new pod waits for the old one's state file and never starts; give strategy: { type: Recreate }" $this) -}}
-{{- end -}}
-{{- if and (eq $kind "CronJob") (ne (dig "concurrencyPolicy" "Allow" $spec) "Forbid") -}}
-{{- fail (printf "%s: two runs cannot share one state file; give concurrencyPolicy: Forbid" $this) -}}
-{{- end -}}
+{{/* Where the pod is in a manifest of this kind. */}}
+{{- define "broker-sidecar.podPath" -}}
+{{- if eq .kind "CronJob" -}}spec.jobTemplate.spec.template
+{{- else if ne .kind "Pod" -}}spec.template
 {{- end -}}
 {{- end }}
 
@@ -70,6 +41,10 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $metadata := default dict $pod.metadata -}}
 {{- range $key := list "labels" "annotations" -}}
 {{- $own := include (printf "broker-sidecar.pod%s" (title $key)) $context | fromYaml -}}
+{{- if has (index $ 2).kind (list "Job" "CronJob") -}}
+{{- /* It ends, and nobody is to miss it. */ -}}
+{{- $own = omit $own "broker_sidecar" -}}
+{{- end -}}
 {{- $_ := set $metadata $key (merge $own (default dict (get $metadata $key))) -}}
 {{- end -}}
 {{- $_ := set $pod "metadata" $metadata -}}
@@ -79,14 +54,12 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $context := index . 0 -}}
 {{- $spec := (index . 1).spec -}}
 {{- $kind := (index . 2).kind -}}
-{{- $sidecar := include "broker-sidecar.container" $context | fromYaml -}}
 {{- range concat $spec.containers (default list $spec.initContainers) -}}
-{{- if eq .name $sidecar.name -}}
-{{- fail (printf "broker-sidecar.inject: the pod has a container %s already; inject it once" .name) -}}
-{{- end -}}
 {{- $_ := set . "volumeMounts" (concat (default list .volumeMounts) (include "broker-sidecar.botVolumeMounts" $context | fromYamlArray)) -}}
-{{- $_ := set . "env" (concat (include "broker-sidecar.botEnv" $context | fromYamlArray) (default list .env)) -}}
+{{- $env := include "broker-sidecar.botEnv" $context | fromYamlArray -}}
+{{- $_ := set . "env" (include "broker-sidecar.variables" (list $env (default list .env)) | fromYamlArray) -}}
 {{- end -}}
+{{- $sidecar := include "broker-sidecar.container" $context | fromYaml -}}
 {{- if eq $context.Values.sidecar.mode "native" -}}
 {{- /* First, so that every other container can use it. */ -}}
 {{- $_ := set $spec "initContainers" (prepend (default list $spec.initContainers) $sidecar) -}}
@@ -100,7 +73,6 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- define "broker-sidecar.intoPod" -}}
 {{- $context := index . 0 -}}
 {{- $spec := (index . 1).spec -}}
-{{- $manifest := index . 2 -}}
 {{- $_ := set $spec "volumes" (concat (default list $spec.volumes) (include "broker-sidecar.volumes" $context | fromYamlArray)) -}}
 {{- $security := default dict $spec.securityContext -}}
 {{- if and $context.Values.sidecar.fsGroup (not (hasKey $security "fsGroup")) -}}
@@ -110,7 +82,26 @@ DaemonSet, ReplicaSet, Job, CronJob or Pod. From a chart that depends on this on
 {{- $needed := int (include "broker-sidecar.graceSeconds" $context) -}}
 {{- $given := int (default $needed $spec.terminationGracePeriodSeconds) -}}
 {{- if lt $given $needed -}}
-{{- fail (printf "terminationGracePeriodSeconds of %s %s is %d: the bot may take %d s to end (bot.stopSeconds) and the sidecar %d s after it (sidecar.stopSeconds); give %d, or lower bot.stopSeconds" $manifest.kind (dig "metadata" "name" "" $manifest) $given (int $context.Values.bot.stopSeconds) (int $context.Values.sidecar.stopSeconds) $needed) -}}
+{{- fail (printf "terminationGracePeriodSeconds of %s is %d: the bot may take %d s to end (bot.stopSeconds) and the sidecar %d s after it (sidecar.stopSeconds); give %d, or lower bot.stopSeconds" (index . 2) $given (int $context.Values.bot.stopSeconds) (int $context.Values.sidecar.stopSeconds) $needed) -}}
 {{- end -}}
 {{- $_ := set $spec "terminationGracePeriodSeconds" $given -}}
+{{- end }}
+
+{{/* A claim for each pod of a StatefulSet, and what becomes of all its claims when it is removed. */}}
+{{- define "broker-sidecar.intoClaims" -}}
+{{- $context := index . 0 -}}
+{{- $spec := (index . 1).spec -}}
+{{- with include "broker-sidecar.volumeClaimTemplates" $context | fromYamlArray -}}
+{{- $keep := $context.Values.state.keep -}}
+{{- $wanted := ternary "Retain" "Delete" $keep -}}
+{{- $others := default list $spec.volumeClaimTemplates -}}
+{{- $policy := default dict $spec.persistentVolumeClaimRetentionPolicy -}}
+{{- if and $others (not $keep) (not $policy.whenDeleted) -}}
+{{- fail (printf "broker-sidecar.inject: %s: state.keep is false, and its other claims would go with the sidecar's; give persistentVolumeClaimRetentionPolicy: { whenDeleted: Delete } if they may, or state.keep: true" (index $ 2)) -}}
+{{- else if ne (default $wanted $policy.whenDeleted) $wanted -}}
+{{- fail (printf "broker-sidecar.inject: %s: persistentVolumeClaimRetentionPolicy.whenDeleted is %s, and state.keep is %t; give state.keep: %t" (index $ 2) $policy.whenDeleted $keep (not $keep)) -}}
+{{- end -}}
+{{- $_ := set $spec "persistentVolumeClaimRetentionPolicy" (merge $policy (dict "whenDeleted" $wanted "whenScaled" "Retain")) -}}
+{{- $_ := set $spec "volumeClaimTemplates" (concat $others .) -}}
+{{- end -}}
 {{- end }}

@@ -1,8 +1,8 @@
-{{/* Name of every object; a release that is called like the chart says it once. */}}
+{{/* Name of every object; a release that is called like the chart says it once. A Service's name takes no dots. */}}
 {{- define "broker-sidecar.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
-{{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- regexReplaceAll "-+$" (default $full .Values.fullnameOverride | replace "." "-" | trunc 52) "" -}}
 {{- end }}
 
 {{- define "broker-sidecar.bot" -}}
@@ -35,13 +35,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Labels by which the chart's own workload knows its pods: they can never change. */}}
 {{- define "broker-sidecar.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The label that the sidecar brings into a pod, also one of somebody else's chart: monitors and policies go by it. */}}
 {{- define "broker-sidecar.podSelector" -}}
-broker-sidecar/instance: {{ include "broker-sidecar.fullname" . }}
+broker-sidecar/instance: {{ include "broker-sidecar.fullname" . | quote }}
 {{- end }}
 
 {{/* An image's reference: (list image defaultTag). */}}

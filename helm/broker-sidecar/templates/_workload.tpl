@@ -6,8 +6,7 @@
 apiVersion: {{ ternary "batch/v1" "apps/v1" (has $kind (list "Job" "CronJob")) }}
 kind: {{ $kind }}
 metadata:
-  {{- /* A Job cannot be changed: another pod makes another Job. */}}
-  name: {{ include "broker-sidecar.fullname" . }}{{ if eq $kind "Job" }}-{{ print $pod (toYaml .Values.workload.spec) (include "broker-sidecar.container" .) (include "broker-sidecar.volumes" .) (include "broker-sidecar.podAnnotations" .) | sha256sum | trunc 8 }}{{ end }}
+  name: {{ include "broker-sidecar.fullname" . | quote }}
   namespace: {{ .Release.Namespace }}
   labels: {{- include "broker-sidecar.labelsWith" (list . .Values.workload.labels) | nindent 4 }}
   {{- with .Values.workload.annotations }}
@@ -17,7 +16,7 @@ spec:
   {{- if eq $kind "CronJob" }}
   schedule: {{ .Values.workload.schedule | quote }}
   {{- with .Values.workload.timeZone }}
-  timeZone: {{ . }}
+  timeZone: {{ . | quote }}
   {{- end }}
   concurrencyPolicy: {{ .Values.workload.concurrencyPolicy }}
   jobTemplate:
@@ -34,12 +33,7 @@ spec:
   {{- if eq $kind "Deployment" }}
   strategy: { type: {{ .Values.workload.strategy }} }
   {{- else }}
-  serviceName: {{ include "broker-sidecar.fullname" . }}
-  {{- if include "broker-sidecar.claimEach" . }}
-  persistentVolumeClaimRetentionPolicy:
-    whenDeleted: {{ ternary "Retain" "Delete" .Values.state.keep }}
-    whenScaled: Retain
-  {{- end }}
+  serviceName: {{ include "broker-sidecar.fullname" . | quote }}
   {{- end }}
   template: {{- $pod | nindent 4 }}
   {{- end }}
@@ -49,6 +43,10 @@ spec:
 {{- end }}
 
 {{- define "broker-sidecar.jobLimits" -}}
+{{- if not (hasKey .Values.workload.spec "podReplacementPolicy") }}
+# The last try's pod has ended before the next one's bot trades.
+podReplacementPolicy: Failed
+{{- end }}
 backoffLimit: {{ int .Values.workload.backoffLimit }}
 {{- with int .Values.workload.activeDeadlineSeconds }}
 activeDeadlineSeconds: {{ . }}
@@ -65,7 +63,7 @@ metadata:
   annotations: {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "broker-sidecar.serviceAccount" . }}
+  serviceAccountName: {{ include "broker-sidecar.serviceAccount" . | quote }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   {{- if has .Values.workload.kind (list "Job" "CronJob") }}
