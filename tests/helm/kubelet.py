@@ -6,6 +6,7 @@ environment and configuration alike. What an image starts is this machine's own 
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,15 @@ class Container:
     @property
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+    def pre_stop(self) -> subprocess.Popen[bytes] | None:
+        """Start what has to end before the container is told to stop; None where nothing has."""
+        if "lifecycle" not in self._spec:
+            return None
+        told, *more = self._spec["lifecycle"]["preStop"]["exec"]["command"]
+        program = shutil.which(told, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        assert program is not None
+        return subprocess.Popen([program, *more])  # noqa: S603 - the chart's own
 
     def probe(self, name: str) -> bool:
         """Whether a probe of the container's succeeds now."""
@@ -133,11 +143,21 @@ class Pod:
         last = [container for container in reversed(self.running) if container.name in sidecars]
         first = [container for container in self.running if container.name not in sidecars]
         for batch in (first, *([one] for one in last)):
-            for container in batch:
+            # Hooks begin at once, and each container without one is told at once.
+            hooks = [(container, container.pre_stop()) for container in batch if container.process.poll() is None]
+            for container, hook in sorted(hooks, key=lambda one: one[1] is not None):
+                if hook is not None:
+                    assert hook.wait(max(0.0, ends - time.monotonic())) == 0, f"{container.name}: the hook has failed"
                 container.process.send_signal(signal.SIGTERM)
             for container in batch:
                 container.process.wait(max(0.0, ends - time.monotonic()))
         return {container.name: container.process.returncode for container in self.running}
+
+    def complete(self) -> dict[str, int]:
+        """Wait until the containers have ended by themselves, and end the sidecars then. Exit statuses."""
+        for one in self._containers:
+            self.wait(one["name"])
+        return self.delete()
 
     def wait(self, name: str, seconds: float = START_SECONDS) -> int:
         """Wait until a container has ended by itself; its exit status."""

@@ -18,6 +18,7 @@ from tests.helm.chart import MINIMAL, Values, merged
 
 _IMAGE: Final = {"digest": "sha256:" + "0" * 64, "pullPolicy": "Always"}
 _SIZE: Final = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
+_NO_BUDGET: Final = {"podDisruptionBudget": {"enabled": False}}
 _PROBE: Final = {"tcpSocket": {"port": 8080}}
 
 CAREFUL: Final[Values] = merged(
@@ -43,7 +44,9 @@ CAREFUL: Final[Values] = merged(
 CASES: Final[Mapping[str, Values]] = {
     "defaults": MINIMAL,
     "careful": CAREFUL,
-    "careful-job": merged(CAREFUL, {"workload": {"kind": "Job"}, "podDisruptionBudget": {"enabled": False}}),
+    "careful-statefulset": merged(CAREFUL, {"workload": {"kind": "StatefulSet"}}),
+    "careful-job": merged(CAREFUL, {"workload": {"kind": "Job"}} | _NO_BUDGET),
+    "careful-cronjob": merged(CAREFUL, {"workload": {"kind": "CronJob", "schedule": "0 9 * * 1-5"}} | _NO_BUDGET),
 }
 
 EXPLAINED: Final[Mapping[tuple[str, str], str]] = {

@@ -52,21 +52,47 @@ def oanda(tmp_path: Path) -> Iterator[Simulated]:
     simulated.child.stop()
 
 
+CCXT = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/ccxt_bot.py")]}
+SECRETS = {"binance": {"key": KEY, "secret": SECRET}}
+
+
+def accounted_for(bot: Container, broker: Simulated) -> bool:
+    """Whether each order that the bot has sent was executed once, and withdrawn, and it has said good-bye."""
+    sent = orders(bot, "sending")
+    assert {step["fate"].partition(";")[0] for step in steps(bot) if "fate" in step} == {"ok"}
+    assert [broker.executions(order) for order in sent] == [1] * len(sent)
+    return orders(bot, "withdrawn") == sent and steps(bot)[-1]["what"] == "stopped"
+
+
 def test_a_bot_trades_over_the_socket_and_no_call_is_lost_when_the_pod_ends(binance: Simulated, place: Path) -> None:
     objects = chart.render(example("ccxt-bot", "binance", binance.url))
-    command = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/ccxt_bot.py")]}
-    with Pod(objects, place / "pod", command, {"binance": {"key": KEY, "secret": SECRET}}) as pod:
+    with Pod(objects, place / "pod", CCXT, SECRETS) as pod:
         trades(pod["bot"], "withdrawn", 3)
         assert pod["broker-sidecar"].probe("readinessProbe")
         assert pod["broker-sidecar"].probe("livenessProbe")
         assert pod.delete() == {"broker-sidecar": 0, "bot": 0}
+    assert accounted_for(pod["bot"], binance)
 
-    bot = pod["bot"]
-    sent = orders(bot, "sending")
-    assert orders(bot, "withdrawn") == sent
-    assert [binance.executions(order) for order in sent] == [1] * len(sent)
-    assert steps(bot)[-1]["what"] == "stopped"
-    assert {step["fate"].partition(";")[0] for step in steps(bot) if "fate" in step} == {"ok"}
+
+def test_no_call_is_lost_where_the_sidecar_is_an_ordinary_container(binance: Simulated, place: Path) -> None:
+    """The bot tries until there is a sidecar, and ends its last turn while the sidecar's own end is put off."""
+    classic = {"sidecar": {"mode": "classic"}, "bot": {"stopSeconds": 3}}
+    with Pod(chart.render(example("ccxt-bot", "binance", binance.url), classic), place / "pod", CCXT, SECRETS) as pod:
+        trades(pod["bot"], "withdrawn", 3)
+        binance.fault("latency", times=None, seconds=0.2)
+        trades(pod["bot"], "sending", len(orders(pod["bot"], "sending")) + 1)
+        assert pod.delete() == {"broker-sidecar": 0, "bot": 0}
+    assert accounted_for(pod["bot"], binance)
+
+
+def test_a_job_that_is_done_ends_its_sidecar_and_is_complete(binance: Simulated, place: Path) -> None:
+    values = example("ccxt-bot", "binance", binance.url)
+    turns = {"env": [*values["bot"]["env"], {"name": "TURNS", "value": "2"}]}
+    objects = chart.render(values, {"workload": {"kind": "Job"}, "bot": turns})
+    with Pod(objects, place / "pod", CCXT, SECRETS) as pod:
+        assert pod.complete() == {"broker-sidecar": 0, "bot": 0}
+    assert len(orders(pod["bot"], "withdrawn")) == 2
+    assert accounted_for(pod["bot"], binance)
 
 
 def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simulated, place: Path) -> None:

@@ -12,6 +12,7 @@ from sidecar.client.ccxt import through_sidecar
 SYMBOL = "ETH/USDT:USDT"
 AMOUNT = 0.05
 PAUSE_SECONDS = float(os.environ.get("PAUSE_SECONDS", "5"))
+TURNS = int(os.environ.get("TURNS", "-1"))  # for a Job; without it, there is no end
 
 
 def tell(what: str, order: str, **more: object) -> None:
@@ -45,7 +46,7 @@ async def offer_and_withdraw(exchange: ccxt.binanceusdm, order: str) -> None:
 
 
 async def main() -> None:
-    """Trade until told to stop; a turn that has begun is ended."""
+    """Trade until told to stop, or for so many turns; a turn that has begun is ended."""
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     keys = {"apiKey": os.environ["BINANCE_KEY"], "secret": os.environ["BINANCE_SECRET"]}
@@ -53,7 +54,7 @@ async def main() -> None:
     through_sidecar(exchange, f"unix:{os.environ['BROKER_SIDECAR_SOCKET']}", {"fapi.binance.com": "binance"})
     turn = 0
     try:
-        while not stopping.is_set():
+        while not stopping.is_set() and turn != TURNS:
             turn += 1
             try:
                 await offer_and_withdraw(exchange, f"{os.environ.get('HOSTNAME', 'bot')[-20:]}-{turn}")
