@@ -77,7 +77,7 @@ class Rooms:
             )
             for name, settings in brokers.items()
         }
-        self.orders = Orders(store, config, profiles, self.gateways, bus=bus, clock=clock, rng=rng)
+        self.orders = Orders(store, config, profiles, self.gateways, self.fronts, bus=bus, clock=clock, rng=rng)
         operations = self.orders.operations
 
         # What tells of it

@@ -58,8 +58,8 @@ class Gateway(Protocol):
         has `chunks`, which the caller iterates to the end, or cancels in the middle and closes.
         """
 
-    async def knows(self, request: Request) -> bool:
-        """Whether the same call has come before, under a key by which it would not be carried out again."""
+    async def knows(self, *requests: Request) -> bool:
+        """Whether any of these calls has come before, under a key by which it would not be carried out again."""
 
     def announced(self, request: Request) -> AbstractContextManager[None]:
         """Let `knows` tell of a call that is about to be run, too."""

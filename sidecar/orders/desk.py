@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from sidecar.brokers.groups import Group, Link, TakesGroups
 from sidecar.brokers.profile import Inexpressible
@@ -12,7 +12,13 @@ from sidecar.calls.latesigning import client_id_of_key, new_client_id
 from sidecar.clock import Clock
 from sidecar.orders.direct import KINDS, heed
 from sidecar.orders.draft import OrderDraft
-from sidecar.orders.errors import EndedError, UnnumberedError, UnsupportedError
+from sidecar.orders.errors import (
+    ConflictError,
+    DoubtfullyRecordedError,
+    EndedError,
+    UnnumberedError,
+    UnsupportedError,
+)
 from sidecar.orders.fills.streams import FillStreams
 from sidecar.orders.inquiries import Inquiries
 from sidecar.orders.intake import Taken
@@ -33,6 +39,13 @@ _NUMBER_SECONDS: Final = 5.0
 """Longest wait for the answer that tells a broker's own id, where an order is cancelled by that."""
 
 
+class Knows(Protocol):
+    """Whether any of these calls has come before, as `IdempotentGateway.knows`."""
+
+    async def __call__(self, *requests: Request) -> bool:
+        """Raises StoreError."""
+
+
 class OrderDesk(Inquiries):
     """Takes orders for the brokers whose requests the sidecar signs, and tells what became of them."""
 
@@ -46,16 +59,19 @@ class OrderDesk(Inquiries):
         rng: Random,
         fill_streams: Mapping[str, FillStreams] | None = None,
         client_id_seconds: Mapping[str, float] | None = None,
+        sent_directly: Mapping[str, Knows] | None = None,
     ) -> None:
         """`fill_streams` as for `Inquiries`.
 
         `client_id_seconds`: for how long an order's client id is a key where bots call the broker directly; never for
-        a broker that is not named.
+        a broker that is not named. `sent_directly` tells, by broker, whether a bot has called it so, under a key that
+        holds still.
         """
         super().__init__(queues, ledger, bus=bus, clock=clock, fill_streams=fill_streams)
         self._bus = bus
         self._rng = rng
         self._client_id_seconds = dict(client_id_seconds or {})
+        self._sent_directly = dict(sent_directly or {})
 
     async def give_up_strays(self) -> None:
         """Tell that nobody will carry the orders of brokers for which there is no queue any more. Raises StoreError.
@@ -97,7 +113,32 @@ class OrderDesk(Inquiries):
         order = self._order(queue, Kind.ORDER, client_id, request, self._lifetime(queue, draft))
         order.guard, order.traceparent, order.urgent = guard, traceparent, urgent
         order.key = derived(key)
+        if not watched:  # an operation's orders have ids that nobody else knows
+            await self._refuse_repeated(draft.broker, request, key)
         return await queue.take(order)
+
+    async def _refuse_repeated(self, broker: str, request: Request, key: bytes | None) -> None:
+        """Refuse an order that a bot has sent directly, under this `Idempotency-Key` or a client id that counts as one.
+
+        Nothing may come between this and taking the order, or it could be sent directly meanwhile.
+        """
+        knows = self._sent_directly.get(broker)
+        if knows is None:
+            return
+        asked = [request]
+        if key is not None:
+            asked.append(Request(request.method, request.target, (*request.headers, (HEADER, key)), request.body))
+        try:
+            known = await knows(*asked)
+        except StoreError as error:
+            raise DoubtfullyRecordedError(
+                "perhaps taken, if it came before: the state file cannot be read; ask for its client id before it is "
+                "sent under another, see the log"
+            ) from error
+        if known:
+            raise ConflictError(
+                "not taken: under this id an order has been sent to the broker directly; a new order needs a new id"
+            )
 
     async def place_group(
         self,

@@ -169,17 +169,18 @@ class IdempotentGateway:
             self._bus.emit(CallReplayed(self.name, key.intent.endpoint.name, told.how))
         return told.result
 
-    async def knows(self, request: Request) -> bool:
-        """Whether the same call has come before, under a key by which it would not be carried out again.
+    async def knows(self, *requests: Request) -> bool:
+        """Whether any of these calls has come before, under a key by which it would not be carried out again.
 
         Raises StoreError.
         """
-        key = self._key_of(request)
-        if key is None or self._keys is None:
+        keys = [key for request in requests if (key := self._key_of(request)) is not None]
+        if self._keys is None or not keys:
             return False
-        if self._at_hand(key) or await self._keys.find(key.text, key.seconds) is not None:
-            return True
-        return self._at_hand(key)  # it may have come while the disk was asked
+        for key in keys:
+            if self._at_hand(key) or await self._keys.find(key.text, key.seconds) is not None:
+                return True
+        return any(self._at_hand(key) for key in keys)  # they may have come while the disk was asked
 
     @contextmanager
     def announced(self, request: Request) -> Iterator[None]:

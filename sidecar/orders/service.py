@@ -12,6 +12,7 @@ from sidecar.clock import Clock
 from sidecar.config.model import Config, Stop
 from sidecar.orders.desk import OrderDesk
 from sidecar.orders.fills.streams import FillStreams
+from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.leaving import Leaving, leavings
 from sidecar.orders.ledger import Ledger
 from sidecar.orders.operations.engine import OperationEngine
@@ -31,11 +32,13 @@ class Orders:
         config: Config,
         profiles: Mapping[str, Profile],
         gateways: Mapping[str, Gateway],
+        fronts: Mapping[str, IdempotentGateway],
         *,
         bus: Bus,
         clock: Clock,
         rng: Random,
     ) -> None:
+        """`fronts` is where bots call the brokers directly."""
         self._gateways = gateways
         self._bus = bus
         self._clock = clock
@@ -76,6 +79,7 @@ class Orders:
             rng=rng,
             fill_streams=self._fills,
             client_id_seconds={name: settings.client_id_seconds for name, settings in config.brokers.items()},
+            sent_directly={name: front.knows for name, front in fronts.items()},
         )
         self.operations = OperationEngine(
             self.desk,

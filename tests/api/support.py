@@ -76,7 +76,7 @@ class FakeGateway:
         answer = self.answer if isinstance(self.answer, Answer) else await self.answer(request)
         return Result(answer, Fate(Outcome.OK, attempts=2, waited=1.5))
 
-    async def knows(self, request: Request) -> bool:  # noqa: ARG002 - the protocol's
+    async def knows(self, *requests: Request) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
     def announced(self, request: Request) -> AbstractContextManager[None]:  # noqa: ARG002 - likewise

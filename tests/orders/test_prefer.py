@@ -13,8 +13,10 @@ from sidecar.api.orders import order_routes
 from sidecar.api.proxy import Proxy
 from sidecar.api.routes import Asked
 from sidecar.orders.draft import OrderDraft
+from sidecar.orders.errors import ConflictError, DoubtfullyRecordedError
 from sidecar.orders.idempotency import IdempotentGateway
 from sidecar.orders.keys import Keys
+from sidecar.store import StoreFullError
 from sidecar.wire import Answer, Headers, Request, header
 from tests.orders.carrying import Shop, away, back, proxied
 
@@ -43,6 +45,7 @@ class Door:
                 clock=shop.clock,
                 client_id_seconds=self.client_id_seconds,
             )
+            shop.desk._sent_directly = {"binance": front.knows}
             self.proxy = Proxy(
                 {"binance": front}, Guard(Hosts("127.0.0.1"), token=None, uids=()), bench.gateway._bus, shop.desk
             )
@@ -187,6 +190,75 @@ def test_the_client_id_of_a_carried_order_that_has_ended_may_be_used_again_once_
         await door.send(proxied(), *ASYNC)
         await door.shop.clock.sleep(500)
         await door.send(proxied())
+
+    door.run(life)
+    assert door.shop.broker.executions == ["c1", "c1"]
+
+
+NEUTRAL = {"broker": "binance", "instrument": "BTCUSDT", "side": "buy", "quantity": "1", "client_id": "c1"}
+
+
+@pytest.mark.parametrize("key", [None, b"k1"], ids=["client id", "key"])
+@pytest.mark.parametrize("pause", [0, 10], ids=["at once", "later"])
+def test_an_order_that_was_sent_directly_is_not_handed_in_as_well(
+    tmp_path: Path, key: bytes | None, pause: float
+) -> None:
+    door = Door(tmp_path, client_id_seconds=600 if key is None else 0)
+    draft = OrderDraft.model_validate(NEUTRAL)
+
+    async def life() -> None:
+        door.shop.store.reads_take = 0.1
+        direct = asyncio.create_task(door.send(proxied(), *(() if key is None else KEY)))
+        await door.shop.clock.sleep(pause)
+        with pytest.raises(ConflictError, match="sent to the broker directly"):
+            await door.shop.desk.place(draft, key=key)
+        await direct
+        await door.shop.clock.sleep(10)
+
+    door.run(life)
+    assert door.shop.broker.executions == ["c1"]
+
+
+@pytest.mark.parametrize("key", [None, b"k1"], ids=["client id", "key"])
+def test_an_order_that_is_handed_in_is_not_sent_directly_at_the_same_moment(tmp_path: Path, key: bytes | None) -> None:
+    door = Door(tmp_path, client_id_seconds=600 if key is None else 0)
+    draft = OrderDraft.model_validate(NEUTRAL)
+
+    async def life() -> None:
+        door.shop.store.reads_take = 0.1
+        direct = proxied(), *(() if key is None else KEY)
+        await asyncio.gather(door.shop.desk.place(draft, key=key), door.send(*direct), return_exceptions=True)
+        await door.shop.clock.sleep(10)
+
+    door.run(life)
+    assert door.shop.broker.executions == ["c1"]
+
+
+def test_whether_an_order_came_before_is_not_denied_while_the_disk_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(tmp_path, client_id_seconds=600)
+
+    async def unreadable(_keys: Keys, _key: str, _seconds: float | None) -> None:
+        await asyncio.sleep(0)
+        raise StoreFullError("unreadable")
+
+    async def life() -> None:
+        monkeypatch.setattr(Keys, "find", unreadable)
+        with pytest.raises(DoubtfullyRecordedError, match="perhaps taken, if it came before"):
+            await door.shop.place("c1")
+
+    door.run(life)
+    assert door.shop.broker.executions == []
+
+
+def test_what_reduces_risk_is_handed_in_under_an_id_that_was_sent_directly(tmp_path: Path) -> None:
+    door = Door(tmp_path, client_id_seconds=600)
+
+    async def life() -> None:
+        await door.send(proxied())
+        await door.shop.desk.place(OrderDraft.model_validate(NEUTRAL | {"side": "sell", "reduce_only": True}))
+        await door.shop.clock.sleep(10)
 
     door.run(life)
     assert door.shop.broker.executions == ["c1", "c1"]
