@@ -10,7 +10,7 @@ from sidecar.config.credentials import credential_errors
 from sidecar.config.findings import Finding
 from sidecar.config.forms import split_address
 from sidecar.config.hosts import OANDA_STREAMS, is_loopback, url_host, url_port
-from sidecar.config.model import Breaker, BreakerOverride, Broker, Config
+from sidecar.config.model import Breaker, BreakerOverride, Broker, Config, State
 from sidecar.config.report import KeyPath, listed
 from sidecar.words import Effect
 
@@ -26,8 +26,22 @@ def broker_errors(name: str, broker: Broker, config: Config) -> list[Finding]:
         *_pauses(path, broker),
         *_streams(path, broker),
         *_itself(path, broker, config),
+        *_client_ids(path, broker, config.state),
         *credential_errors(name, broker, config),
     ]
+
+
+def _client_ids(path: KeyPath, broker: Broker, state: State) -> Iterator[Finding]:
+    """Whether what is promised of client ids is kept for so long: those sent directly, and those carried."""
+    here, seconds = (*path, "client_id_seconds"), broker.client_id_seconds
+    kept = {name: getattr(state, name) for name in ("idempotency_seconds", "order_history_seconds")}
+    if seconds and state.path is None:
+        yield Finding(here, "without a state file no client id is remembered", "0, or set state.path", (("state",),))
+        return
+    for name, most in kept.items():
+        if seconds > most:
+            wrong = f"is longer than state.{name}, {most:g}, after which a client id is forgotten"
+            yield Finding(here, wrong, f"{most:g} or less, or a longer state.{name}", (("state", name),))
 
 
 def _names(path: KeyPath, broker: Broker, profile: Profile) -> Iterator[Finding]:

@@ -289,7 +289,7 @@ class IdempotentGateway:
         except StoreError:
             kept = await self._found(keys, call.key)
             if kept is None:
-                return self._unrecorded()
+                return self._unrecorded(call.key)
         if kept is not None:
             return self._replay(kept, call)
         if underway.ended:
@@ -355,8 +355,9 @@ class IdempotentGateway:
         fate = Fate(Outcome.UNKNOWN, attempts=1, why=RefusalKind.UNKNOWN, source="store")
         return _Told(Result(answer, fate), "in_doubt")
 
-    def _unrecorded(self) -> _Told:
-        message = "not sent: the state file does not take the Idempotency-Key; make room on its disk, see the log"
+    def _unrecorded(self, key: _Key) -> _Told:
+        what = "client order id" if key.text.startswith(_CLIENT_ID) else "Idempotency-Key"
+        message = f"not sent: the state file does not take the {what}; make room on its disk, see the log"
         refused = self._refused(_INSUFFICIENT_STORAGE, RefusalKind.UNRECORDED, message)
         return _Told(Result(refused.answer, replace(refused.fate, outcome=Outcome.TRANSIENT)), "unavailable")
 

@@ -370,3 +370,29 @@ def test_that_every_stop_closes_positions_is_pointed_out(tmp_path: Path) -> None
     (warning,) = accepted(tmp_path, text).warnings
 
     assert warning.wrong.startswith("every stop closes all positions at binance")
+
+
+def test_client_ids_cannot_be_remembered_without_a_state_file(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, f"{BINANCE}    client_id_seconds: 60\n")
+
+    assert problem.key == "brokers.binance.client_id_seconds"
+    assert (problem.wrong, problem.right) == (
+        "without a state file no client id is remembered",
+        "0, or set state.path",
+    )
+
+
+@pytest.mark.parametrize("key", ["idempotency_seconds", "order_history_seconds"])
+def test_client_ids_cannot_be_remembered_for_longer_than_what_they_belong_to(tmp_path: Path, key: str) -> None:
+    text = f"state:\n  path: {tmp_path}/state.db\n  {key}: 600\n{BINANCE}    client_id_seconds: 601\n"
+
+    (problem,) = problems_of(tmp_path, text)
+
+    assert problem.wrong == f"is longer than state.{key}, 600, after which a client id is forgotten"
+    assert problem.right == f"600 or less, or a longer state.{key}"
+
+
+def test_client_ids_may_be_remembered_for_as_long_as_what_they_belong_to(tmp_path: Path) -> None:
+    text = f"state:\n  path: {tmp_path}/state.db\n  idempotency_seconds: 600\n{BINANCE}    client_id_seconds: 600\n"
+
+    assert accepted(tmp_path, text).warnings == ()

@@ -398,7 +398,9 @@ def test_on_a_full_disk_a_new_order_under_an_old_client_id_is_not_answered_with_
         desk.store.full = True
         return await desk.send(order(newClientOrderId="mine"))
 
-    assert desk.run(life).answer.status == 507
+    refused = desk.run(life).answer
+    assert refused.status == 507
+    assert b"does not take the client order id" in refused.body
 
 
 def test_cancels_and_orders_without_a_client_id_are_no_concern_of_it(tmp_path: Path) -> None:
