@@ -21,6 +21,8 @@ FOUND: Final = (
     '"updateTime":1750000000123}'
 )
 """Whichever order is asked for has been filled."""
+CHECKED: Final = {"/fapi/v1/ping": "{}", "/fapi/v3/balance": "[]"}
+"""What a sidecar with keys asks before it says that it is ready."""
 LONG_AGO: Final = 1_750_000_000.0
 """Unix seconds; just before that."""
 FOREGROUND: Final = "daemon off; master_process off; worker_processes 1; error_log stderr error;"
@@ -40,6 +42,7 @@ def start(folder: Path, cores: Cores) -> tuple[Running, int]:
 
 def configuration(port: int, folder: Path) -> str:
     """An nginx that answers from memory."""
+    checked = "\n    ".join(f"location = {path} {{ return 200 '{body}'; }}" for path, body in CHECKED.items())
     return f"""
 {FOREGROUND}
 pid {folder}/upstream.pid;
@@ -53,6 +56,7 @@ http {{
     listen 127.0.0.1:{port} backlog=1024;
     add_header X-MBX-USED-WEIGHT-1M 12;
     location = {READ.partition("?")[0]} {{ return 200 '{PRICE}'; }}
+    {checked}
     location = {ORDER} {{
       add_header X-MBX-USED-WEIGHT-1M 12;
       add_header X-MBX-ORDER-COUNT-10S 3;
