@@ -20,6 +20,7 @@ from sidecar.api.models import BreakerModeChange, BreakerReset, Brokers, BrokerS
 from sidecar.api.openapi import describe
 from sidecar.api.ports import Controls, Health
 from sidecar.api.problem import RefusedError, problem
+from sidecar.api.questions import heed_parameters
 from sidecar.api.routes import Asked, Route, find, parse_query
 from sidecar.clock import Clock
 from sidecar.telemetry.events import Bus, CallRefused
@@ -129,7 +130,7 @@ class Control:
         if denial is not None:
             self._bus.emit(CallRefused("", denial.reason, incoming.listener))
             return _denied(denial)
-        path, _, query = incoming.target.partition("?")
+        path, _, told = incoming.target.partition("?")
         routes, params = find(self.routes, path)
         if not routes:
             return Outgoing(problem(HTTPStatus.NOT_FOUND, "nothing is here; /v1/openapi.json tells what there is"))
@@ -137,8 +138,10 @@ class Control:
         if route is None:
             return _wrong_method(routes)
         try:
+            query = parse_query(told)
+            heed_parameters(query, route.query)
             body = None if route.takes is None else await _body(incoming, route.takes)
-            answer = route.handler(Asked(params, parse_query(query), body, incoming.headers))
+            answer = route.handler(Asked(params, query, body, incoming.headers))
             return Outgoing(await answer if inspect.isawaitable(answer) else answer)
         except RefusedError as refused:
             return Outgoing(refused.answer)

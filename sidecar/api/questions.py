@@ -25,6 +25,16 @@ WAITS: Final[Mapping[str, str]] = {
 """How one that is asked for may be waited for."""
 
 
+def heed_parameters(told: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse parameters that mean nothing: a list would be longer than who misspelt one believes.
+
+    Raises RefusedError.
+    """
+    if unknown := sorted(set(told).difference(known)):
+        there = f"there are {', '.join(known)}" if known else "there are none here"
+        raise _bad(f"no such parameter: {', '.join(unknown)}; {there}")
+
+
 def limit(asked: Asked) -> int:
     """How many of a list are asked for. Raises RefusedError."""
     told = _number(asked, "limit", _USUAL_LIMIT)

@@ -261,3 +261,17 @@ def test_what_a_form_lacks_is_told_without_a_programmers_words(form: type[BaseMo
     with pytest.raises(ValidationError) as raised:
         form.model_validate({})
     assert [_words(error) for error in raised.value.errors()] == [words]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/orders?stat=dead&broker=binance", "no such parameter: stat; there are broker, state, client_id, limit"),
+        ("/v1/status?verbose=1", "no such parameter: verbose; there are none here"),
+    ],
+)
+async def test_a_parameter_that_means_nothing_is_refused_with_those_that_do(
+    at_home: House, path: str, words: str
+) -> None:
+    told = await at_home.ask(get(path))
+    assert (told.status, json.loads(told.body)["detail"]) == (400, words)
