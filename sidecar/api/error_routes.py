@@ -1,7 +1,7 @@
 """What the control API tells of errors."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -14,12 +14,12 @@ from sidecar.alerting.types import ErrorType
 from sidecar.api.answers import as_json
 from sidecar.api.models import Reset
 from sidecar.api.problem import problem
+from sidecar.api.questions import FILTERS, bad, known, limit
 from sidecar.api.routes import Asked, Route
 from sidecar.clock import Clock
 from sidecar.wire import Answer
 from sidecar.words import Severity
 
-LIMIT: Final = 100
 WITHIN_SECONDS: Final = 30.0
 _BOOLEANS: Final = {"true": True, "false": False}
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -30,12 +30,8 @@ _FILTERS: Final = {
     "severity": "Only this severity: critical, error, warning, info.",
     "resolved": "true: only what is over; false: only what lasts.",
     "since": "Only what was seen then or later: Unix seconds, ISO 8601, or how long ago (90s, 30m, 2h, 7d).",
-    "limit": f"At most so many errors, the newest; {LIMIT} by default.",
+    "limit": FILTERS["limit"],
 }
-
-
-class _BadQueryError(Exception):
-    """Raised when a query parameter makes no sense. Its text says what would."""
 
 
 class ErrorRoutes:
@@ -58,24 +54,17 @@ class ErrorRoutes:
         )
 
     def _list(self, asked: Asked) -> Answer:
-        try:
-            wanted = Wanted(
-                types=_known(asked, "type", list(ErrorType)),
-                brokers=asked.query.get("broker", ()),
-                severities=_known(asked, "severity", list(Severity)),
-                resolved=_last(asked, "resolved", _boolean, None),
-                since=_last(asked, "since", self._moment, 0.0),
-            )
-            limit = _last(asked, "limit", _count, LIMIT)
-        except _BadQueryError as bad:
-            return problem(HTTPStatus.BAD_REQUEST, str(bad))
-        return as_json(listed(self._registry, wanted, limit))
+        wanted = Wanted(
+            types=known(asked, "type", list(ErrorType)),
+            brokers=asked.query.get("broker", ()),
+            severities=known(asked, "severity", list(Severity)),
+            resolved=_last(asked, "resolved", _boolean, None),
+            since=_last(asked, "since", self._moment, 0.0),
+        )
+        return as_json(listed(self._registry, wanted, limit(asked)))
 
     def _patterns(self, asked: Asked) -> Answer:
-        try:
-            within = _last(asked, "within", _seconds, WITHIN_SECONDS)
-        except _BadQueryError as bad:
-            return problem(HTTPStatus.BAD_REQUEST, str(bad))
+        within = _last(asked, "within", _seconds, WITHIN_SECONDS)
         return as_json(patterns(self._registry, self._clock.now(), within))
 
     def _one(self, asked: Asked) -> Answer:
@@ -97,7 +86,7 @@ class ErrorRoutes:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise _BadQueryError("since takes Unix seconds, ISO 8601, or how long ago: 90s, 30m, 2h, 7d") from None
+            raise bad("since takes Unix seconds, ISO 8601, or how long ago: 90s, 30m, 2h, 7d") from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -106,23 +95,10 @@ def _last(asked: Asked, name: str, read: Callable[[str], Any], default: Any) -> 
     return read(given[-1]) if given else default
 
 
-def _known(asked: Asked, name: str, known: Sequence[str]) -> Sequence[str]:
-    given = asked.query.get(name, ())
-    if not set(given) <= set(known):
-        raise _BadQueryError(f"no such {name}; there are {', '.join(known)}")
-    return given
-
-
 def _boolean(text: str) -> bool:
     if text not in _BOOLEANS:
-        raise _BadQueryError("resolved takes true or false")
+        raise bad("resolved takes true or false")
     return _BOOLEANS[text]
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not int(text[:6]):
-        raise _BadQueryError("limit takes a number from 1")
-    return int(text[:6])
 
 
 def _seconds(text: str) -> float:
@@ -131,7 +107,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds <= 86400:  # noqa: PLR2004 - a day
-        raise _BadQueryError("within takes seconds, above 0 and at most 86400")
+        raise bad("within takes seconds, above 0 and at most 86400")
     return seconds
 
 

@@ -32,14 +32,14 @@ def heed_parameters(told: Iterable[str], known: Iterable[str]) -> None:
     """
     if unknown := sorted(set(told).difference(known)):
         there = f"there are {', '.join(known)}" if known else "there are none here"
-        raise _bad(f"no such parameter: {', '.join(unknown)}; {there}")
+        raise bad(f"no such parameter: {', '.join(unknown)}; {there}")
 
 
 def limit(asked: Asked) -> int:
     """How many of a list are asked for. Raises RefusedError."""
     told = _number(asked, "limit", _USUAL_LIMIT)
     if told is None or not 1 <= told <= MOST_AT_ONCE or told != int(told):
-        raise _bad(f"limit must be a whole number from 1 to {MOST_AT_ONCE}")
+        raise bad(f"limit must be a whole number from 1 to {MOST_AT_ONCE}")
     return int(told)
 
 
@@ -47,7 +47,7 @@ def known(asked: Asked, name: str, words: Iterable[str]) -> Sequence[str]:
     """The values that are asked for, of which only these make sense; none for any. Raises RefusedError."""
     told = asked.query.get(name, ())
     if unknown := set(told).difference(words):
-        raise _bad(f"no such {name}: {', '.join(sorted(unknown))}; there are {', '.join(words)}")
+        raise bad(f"no such {name}: {', '.join(sorted(unknown))}; there are {', '.join(words)}")
     return told
 
 
@@ -58,14 +58,15 @@ def waiting(asked: Asked) -> tuple[float, bool]:
     """
     seconds = _number(asked, "wait", 0)
     if seconds is None or not 0 <= seconds <= LONGEST_WAIT_SECONDS:
-        raise _bad(f"wait must be a number from 0 to {LONGEST_WAIT_SECONDS:g}")
+        raise bad(f"wait must be a number from 0 to {LONGEST_WAIT_SECONDS:g}")
     until = asked.query.get("until", ["settled"])[0]
     if until not in {"settled", "final"}:
-        raise _bad("until must be settled or final")
+        raise bad("until must be settled or final")
     return seconds, until == "final"
 
 
-def _bad(detail: str) -> RefusedError:
+def bad(detail: str) -> RefusedError:
+    """What refuses a value that makes no sense; `detail` says what would."""
     return RefusedError(problem(HTTPStatus.BAD_REQUEST, detail))
 
 

@@ -98,12 +98,12 @@ async def test_the_filters(kept: Kept, query: str, found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("target", "detail"),
     [
-        ("/v1/errors?type=nonsense", "no such type; there are auth_failed, "),
-        ("/v1/errors?severity=bad", "no such severity; there are critical, error, warning, info"),
+        ("/v1/errors?type=nonsense", "no such type: nonsense; there are auth_failed, "),
+        ("/v1/errors?severity=bad", "no such severity: bad; there are critical, error, warning, info"),
         ("/v1/errors?resolved=maybe", "resolved takes true or false"),
         ("/v1/errors?since=yesterday", "since takes Unix seconds, ISO 8601, or how long ago"),
         ("/v1/errors?since=nan", "since takes Unix seconds, ISO 8601, or how long ago"),
-        ("/v1/errors?limit=0", "limit takes a number from 1"),
+        ("/v1/errors?limit=0", "limit must be a whole number from 1 to 1000"),
         ("/v1/errors/patterns?within=-1", "within takes seconds"),
         ("/v1/errors/patterns?within=nan", "within takes seconds"),
     ],
