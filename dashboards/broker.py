@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import words
+from dashboards import streams, words
 from dashboards.frame import Line, line, section
 from dashboards.frame import board as framed
 from dashboards.panels import lines, number, timeline
@@ -22,7 +22,7 @@ def board() -> Dashboard:
         section("Calls: rate, errors, duration", _calls(), _durations(), _own()),
         section("Attempts and retries", _attempts(), _retries(), _budget()),
         section("Overhead", _overhead()),
-        section("Streams", _streams(), _stream_ends()),
+        section("Streams", *streams.rows()),
     )
 
 
@@ -353,52 +353,5 @@ def _overhead() -> Line:
             "short",
             "Calls that were under way at each moment.",
             Query(BROKER.sum("sidecar_calls_in_flight", "broker"), "{{broker}}"),
-        ),
-    )
-
-
-def _streams() -> Line:
-    return line(
-        8,
-        lines(
-            "Messages",
-            "short",
-            "Messages (lines) a second that came.",
-            Query(BROKER.moving("sidecar_stream_messages_total", "broker, stream"), "{{broker}} {{stream}}"),
-        ),
-        lines(
-            "Time since the last message",
-            "s",
-            "How long the newest message ago is. A live price stream is rarely silent for more than seconds.",
-            Query(
-                BROKER.seconds_since("sidecar_stream_last_message_timestamp_seconds", "broker, stream"),
-                "{{broker}} {{stream}}",
-            ),
-        ),
-        lines(
-            "Open streams",
-            "short",
-            "Streams that are relayed now, and fills: the sidecar's own, by which it learns of fills.",
-            Query(BROKER.sum("sidecar_streams_open", "broker, stream"), "{{broker}} {{stream}}"),
-        ),
-    )
-
-
-def _stream_ends() -> Line:
-    by = "broker, stream, reason"
-    legend = "{{broker}} {{stream}}: {{reason}}"
-    return line(
-        7,
-        lines(
-            "Streams that ended",
-            "ops",
-            "By reason. lost: it broke or fell silent; bot_left: the bot hung up; unneeded: nothing can fill any more.",
-            Query(BROKER.moving("sidecar_stream_closures_total", by), legend),
-        ),
-        lines(
-            "Streams opened again",
-            "ops",
-            "By why the one before ended.",
-            Query(BROKER.moving("sidecar_stream_reconnects_total", by), legend),
         ),
     )

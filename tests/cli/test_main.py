@@ -100,13 +100,6 @@ def test_help_loads_no_library() -> None:
     assert not modules & {"pydantic", "yaml", "aiohttp", "asyncio", "opentelemetry"}
 
 
-def test_the_server_loads_nothing_that_draws_on_terminals() -> None:
-    modules = loaded_by(["run", "--config", "/no/such/file"])
-
-    assert "structlog" in modules
-    assert not modules & {"rich", "pygments"}
-
-
 def test_a_wrong_configuration_is_told_without_loading_the_server() -> None:
     modules = loaded_by(["run", "--config", "/no/such/file"])
 

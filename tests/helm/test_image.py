@@ -14,11 +14,11 @@ import pytest
 
 from helm.generate import REPOSITORY
 from sidecar import __version__
-from tests.e2e.stack import KEY, SECRET, TOKEN, Simulated
+from tests.e2e.stack import TOKEN, Simulated
 from tests.helm import chart
 from tests.helm.examples import example
 from tests.helm.images import PodOfImages, podman
-from tests.helm.test_pod import orders, steps, trades
+from tests.helm.test_pod import SECRETS, accounted_for, orders, trades
 
 IMAGE = f"localhost/broker-sidecar:{__version__}"
 STRANGER = 10002
@@ -57,21 +57,13 @@ def binance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     simulated.child.stop()
 
 
-@pytest.fixture
-def oanda(tmp_path: Path) -> Iterator[Simulated]:
-    simulated = Simulated("oanda", tmp_path)
-    yield simulated
-    simulated.child.stop()
-
-
 @pytest.fixture(scope="module")
 def pod(tmp_path_factory: pytest.TempPathFactory, binance: Simulated) -> Iterator[PodOfImages]:
     """A pod whose bot is another user than its sidecar, and trades by now."""
     objects = chart.render(
         example("ccxt-bot", "binance", binance.url), {"bot": {"securityContext": {"runAsUser": STRANGER}}}
     )
-    secrets = {"binance": {"key": KEY, "secret": SECRET}}
-    with PodOfImages(objects, tmp_path_factory.mktemp("image") / "pod", secrets=secrets) as pod:
+    with PodOfImages(objects, tmp_path_factory.mktemp("image") / "pod", secrets=SECRETS) as pod:
         trades(pod["bot"], "withdrawn", 1)
         yield pod
 
@@ -111,10 +103,7 @@ def test_a_bot_that_is_another_user_trades_over_the_socket_and_no_call_is_lost_w
     trades(bot, "withdrawn", 3)
     assert pod.delete() == {"broker-sidecar": 0, "bot": 0}
 
-    sent = orders(bot, "sending")
-    assert orders(bot, "withdrawn") == sent
-    assert [binance.executions(order) for order in sent] == [1] * len(sent)
-    assert steps(bot)[-1]["what"] == "stopped"
+    assert accounted_for(bot, binance)
 
 
 def test_a_bot_without_keys_trades_with_those_of_the_sidecars_secret(oanda: Simulated, place: Path) -> None:

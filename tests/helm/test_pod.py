@@ -45,13 +45,6 @@ def binance(tmp_path: Path) -> Iterator[Simulated]:
     simulated.child.stop()
 
 
-@pytest.fixture
-def oanda(tmp_path: Path) -> Iterator[Simulated]:
-    simulated = Simulated("oanda", tmp_path)
-    yield simulated
-    simulated.child.stop()
-
-
 CCXT = {"bot": [sys.executable, str(EXAMPLES / "ccxt-bot/ccxt_bot.py")]}
 SECRETS = {"binance": {"key": KEY, "secret": SECRET}}
 

@@ -30,6 +30,13 @@ BRACKET: dict[str, Any] = {
     "stop_price": "90",
     "target_price": "110",
 }
+CLOSE: dict[str, Any] = {
+    "type": "position_close",
+    "broker": "binance",
+    "instrument": "BTCUSDT",
+    "side": "buy",
+    "quantity": "1",
+}
 OCO: dict[str, Any] = {
     "type": "oco",
     "broker": "binance",

@@ -3,7 +3,6 @@
 import asyncio
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,16 +15,9 @@ from sidecar.orders.operations.draft import BracketChange, OperationDraft
 from sidecar.orders.operations.errors import RefusedError, SettledError, TwiceError
 from sidecar.wire import Answer
 from sidecar.words import OperationState
-from tests.orders.operations.floor import BRACKET, Floor
+from tests.orders.operations.floor import BRACKET, CLOSE, Floor
 
 SYMBOL = "BTCUSDT"
-CLOSE: dict[str, Any] = {
-    "type": "position_close",
-    "broker": "binance",
-    "instrument": SYMBOL,
-    "side": "buy",
-    "quantity": "1",
-}
 
 
 @pytest.fixture

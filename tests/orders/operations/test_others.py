@@ -9,16 +9,9 @@ import pytest
 
 from sidecar.orders.operations.inquiries import Told
 from sidecar.words import OperationState
-from tests.orders.operations.floor import BRACKET, OCO, Floor
+from tests.orders.operations.floor import BRACKET, CLOSE, OCO, Floor
 
 SYMBOL = "BTCUSDT"
-CLOSE: dict[str, Any] = {
-    "type": "position_close",
-    "broker": "binance",
-    "instrument": SYMBOL,
-    "side": "buy",
-    "quantity": "1",
-}
 
 
 @pytest.fixture
